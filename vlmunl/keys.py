@@ -1,0 +1,243 @@
+"""Run keys and digests: canonical bytes of what was asked, and hashes of what came out.
+
+A run key never depends on a JSON library's taste: `canonical` fixes every byte and refuses whatever has
+more than one spelling. Golden vectors in the tests pin its output.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import json
+import math
+import os
+import types
+import typing
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import MISSING, dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import xxhash
+
+if TYPE_CHECKING:
+    from vlmunl.store.ref import Ref
+
+JSON: TypeAlias = bool | int | float | str | Sequence["JSON"] | Mapping[str, "JSON"] | None
+
+KEY_FORMAT = 1
+CHUNK = 1 << 20
+_DEEPEST = 60
+_UNSET: Any = object()
+
+
+# ---------------------------------------------------------------------------------------- canonical
+
+
+def canonical(value: object) -> bytes:
+    """The one spelling of a JSON value: sorted keys, no spaces, NFC text in UTF-8, floats by `repr`.
+
+    `1`, `1.0` and `True` have three different spellings. Only None, bool, int, float, str, list and dict
+    (not their subclasses) are accepted.
+
+    Raises:
+        ValueError: the value cannot be spelled in one way (NaN, infinity, a tuple, a key that is not text);
+            the message gives the path to the offending part.
+    """
+    return compact(_checked(value, "$", 0))
+
+
+def compact(value: object) -> bytes:
+    """`canonical` without its checks, for values that have just been read from JSON of our own making."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return text.encode()
+
+
+def jsonable(value: object) -> Any:
+    """Copy of `value` with tuples as lists and any mapping as a dict; everything else is left for `canonical`."""
+    if isinstance(value, Mapping):
+        return {name: jsonable(part) for name, part in value.items()}
+    if isinstance(value, tuple | list):
+        return [jsonable(part) for part in value]
+    return value
+
+
+def _checked(value: object, path: str, depth: int) -> object:
+    if depth > _DEEPEST:
+        raise ValueError(f"{path}: nested deeper than {_DEEPEST} levels")
+    kind = type(value)
+    if value is None or kind is bool or kind is int:
+        return value
+    if kind is float:
+        if not math.isfinite(typing.cast(float, value)):
+            raise ValueError(f"{path}: {value} has no canonical form")
+        return value
+    if kind is str:
+        return _text(typing.cast(str, value), path)
+    if kind is list:
+        items = typing.cast("list[object]", value)
+        return [_checked(item, f"{path}[{i}]", depth + 1) for i, item in enumerate(items)]
+    if kind is dict:
+        return _checked_dict(typing.cast("dict[object, object]", value), path, depth)
+    raise ValueError(f"{path}: {kind.__name__} has no canonical form; use None, bool, int, float, str, list or dict")
+
+
+def _checked_dict(value: dict[object, object], path: str, depth: int) -> dict[str, object]:
+    out: dict[str, object] = {}
+    for name, part in value.items():
+        if type(name) is not str:
+            raise ValueError(f"{path}: key {name!r} is {type(name).__name__}, not str")
+        normal = _text(name, path)
+        if normal in out:
+            raise ValueError(f"{path}: two keys are both {normal!r} after Unicode normalisation")
+        out[normal] = _checked(part, f"{path}.{normal}", depth + 1)
+    return out
+
+
+def _text(text: str, path: str) -> str:
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{path}: {text!r} is not valid Unicode text") from None
+    return unicodedata.normalize("NFC", text)
+
+
+# ------------------------------------------------------------------------------- fields of a config
+
+
+def keyed(default: Any = MISSING, *, default_factory: Any = MISSING, since_default: Any = _UNSET) -> Any:
+    """A dataclass field whose value can change the result, and so enters the run key.
+
+    `since_default` is for a field added later: while the field has that value it stays out of the key, so
+    that the keys of runs from before the field existed still hold.
+    """
+    metadata: dict[str, object] = {"keyed": True}
+    if since_default is not _UNSET:
+        metadata["since_default"] = since_default
+    return dataclasses.field(default=default, default_factory=default_factory, metadata=metadata)
+
+
+def unkeyed(default: Any = MISSING, *, default_factory: Any = MISSING) -> Any:
+    """A dataclass field that can only change how long the work takes (batch sizes, workers, devices)."""
+    return dataclasses.field(default=default, default_factory=default_factory, metadata={"keyed": False})
+
+
+def key_params(config: object) -> dict[str, JSON]:
+    """The keyed fields of a config dataclass as plain JSON, defaults filled in, nested configs included.
+
+    An int in a field declared `float` counts as that float, so that `lr = 1` and `lr = 1.0` are one run.
+
+    Raises:
+        TypeError: a field is declared neither `keyed` nor `unkeyed`; the message names class and field.
+        ValueError: a value has no canonical form.
+    """
+    if not dataclasses.is_dataclass(config) or isinstance(config, type):
+        raise TypeError(f"a config must be a dataclass instance, got {type(config).__name__}")
+    hints = _hints(type(config))
+    params: dict[str, JSON] = {}
+    for field in dataclasses.fields(config):
+        is_keyed = field.metadata.get("keyed")
+        if is_keyed is None:
+            raise TypeError(f"{type(config).__name__}.{field.name} is declared neither keyed() nor unkeyed()")
+        if not is_keyed:
+            continue
+        value = _param(getattr(config, field.name), hints.get(field.name))
+        _checked(value, f"{type(config).__name__}.{field.name}", 0)
+        since = field.metadata.get("since_default", _UNSET)
+        if since is _UNSET or canonical(value) != canonical(_param(since, hints.get(field.name))):
+            params[field.name] = value
+    return params
+
+
+@functools.cache
+def _hints(config: type) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(config)
+    except NameError:  # a type that only a type checker imports: its field is taken as it is
+        return {}
+
+
+def _param(value: object, hint: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return key_params(value)
+    members = typing.get_args(hint)
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        others = [m for m in members if m is not type(None)]
+        return _param(value, others[0]) if len(others) == 1 else _param(value, None)
+    if isinstance(value, Mapping):
+        inner = members[1] if len(members) == 2 else None
+        return {name: _param(part, inner) for name, part in value.items()}
+    if isinstance(value, tuple | list):
+        inner = members[0] if members and (len(members) == 1 or members[-1] is Ellipsis) else None
+        return [_param(part, inner) for part in value]
+    return float(value) if hint is float and type(value) is int else value
+
+
+def run_key(stage: str, version: int, params: Mapping[str, JSON], inputs: Mapping[str, Ref]) -> str:
+    """32 hex digits that name everything which determines a cell's result, known before it runs.
+
+    Inputs count by content (sha256), so equal bytes upstream give an equal key whatever made them.
+    """
+    document = {
+        "k": KEY_FORMAT,
+        "stage": stage,
+        "stage_version": version,
+        "params": jsonable(params),
+        "inputs": {name: ref.sha256 for name, ref in inputs.items()},
+    }
+    return xxhash.xxh3_128_hexdigest(canonical(document))
+
+
+# ------------------------------------------------------------------------------------------ digests
+
+
+@dataclass(frozen=True, kw_only=True)
+class Digest:
+    """Hashes of some bytes: xxh3-128 for identity and quick checks, sha256 for trust; both lower-case hex."""
+
+    xxh3: str
+    sha256: str
+    size: int
+
+
+def digest_bytes(data: bytes) -> Digest:
+    """Both hashes and the size of `data`."""
+    return digest_chunks([data])
+
+
+def digest_file(path: str | os.PathLike[str]) -> Digest:
+    """Both hashes and the size of a file, read once.
+
+    Raises:
+        OSError: the file cannot be opened or read.
+    """
+    return digest_chunks(read_chunks(path))
+
+
+def digest_chunks(chunks: Iterable[bytes | memoryview]) -> Digest:
+    """Both hashes and the total size of consecutive chunks, each used before the next is asked for."""
+    fast, strong, size = xxhash.xxh3_128(), hashlib.sha256(), 0
+    for chunk in chunks:
+        fast.update(chunk)
+        strong.update(chunk)
+        size += len(chunk)
+    return Digest(xxh3=fast.hexdigest(), sha256=strong.hexdigest(), size=size)
+
+
+def address_of(chunks: Iterable[bytes | memoryview]) -> str:
+    """xxh3-128 alone: ten times quicker than both hashes, enough to find damage."""
+    fast = xxhash.xxh3_128()
+    for chunk in chunks:
+        fast.update(chunk)
+    return fast.hexdigest()
+
+
+def read_chunks(path: str | os.PathLike[str]) -> Iterator[memoryview]:
+    """The bytes of a file in views of one reused buffer: use each before asking for the next."""
+    buffer = memoryview(bytearray(CHUNK))
+    with open(path, "rb", buffering=0) as file:
+        while count := file.readinto(buffer):
+            yield buffer[:count]

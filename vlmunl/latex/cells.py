@@ -1,0 +1,35 @@
+"""Cells and labels that several tables share."""
+
+from __future__ import annotations
+
+from vlmunl.latex.numerals import ABSENT, bounds, decimal
+from vlmunl.latex.results import Interval, Results
+from vlmunl.latex.table import Cell, Raw
+
+
+def titled(results: Results, what: str) -> str:
+    """A table's title: the study's, then what the table shows."""
+    return f"{results.title or results.study}: {what}"
+
+
+def constants(results: Results) -> tuple[tuple[str, Raw], ...]:
+    """CSV columns that keep the study and the catalogue with every row, also after files are joined."""
+    return (("study", results.study), ("catalogue", results.catalogue))
+
+
+def interval_cell(interval: Interval | None) -> Cell:
+    """Estimate with its bracket; three raw values."""
+    if interval is None:
+        return Cell(text=ABSENT, raw=(None, None, None))
+    raw = (interval.estimate, interval.low, interval.high)
+    return Cell(text=decimal(interval.estimate), aside=bounds(interval), raw=raw)
+
+
+def number_cell(value: float | None, digits: int = 2) -> Cell:
+    """One number; one raw value."""
+    return Cell(text=decimal(value, digits), raw=(value,))
+
+
+def count_cell(value: int | None) -> Cell:
+    """One whole number; one raw value."""
+    return Cell(text=ABSENT if value is None else str(value), raw=(value,))

@@ -1,0 +1,97 @@
+"""The headline table: is it forgotten by the usual test, and is it really?"""
+
+from __future__ import annotations
+
+from vlmunl.latex.cells import constants, interval_cell, number_cell, titled
+from vlmunl.latex.notes import pending_reason, provenance, wcr_notes
+from vlmunl.latex.numerals import ABSENT, decimal
+from vlmunl.latex.results import ROLES, ModelRow, Results, Wcr
+from vlmunl.latex.table import Cell, Column, Emphasis, Group, Table
+
+_WCR_FIELDS = ("wcr", "wcr_low", "wcr_high")
+_HELD_OUT_FIELDS = ("wcr_held_out", "wcr_held_out_low", "wcr_held_out_high")
+_COLUMNS = (
+    Column(header="model", fields=("model", "label"), align="left"),
+    Column(header="canonical", fields=("canonical", "canonical_low", "canonical_high"), align="interval"),
+    Column(header="WCR\ncross-fit", fields=_WCR_FIELDS, align="interval"),
+    Column(header="plug-in\n(optimistic)", fields=("wcr_plug_in",)),
+    Column(header="worst route", fields=("worst_route",), align="left"),
+    Column(header="lower\nbound", fields=("wcr_lower",)),
+    Column(header="WCR\nheld-out", fields=_HELD_OUT_FIELDS, align="interval"),
+    Column(header="utility", fields=("utility",)),
+    Column(header="refusal\n+ invalid", fields=("refusal", "invalid")),
+    Column(header="seeds", fields=("seeds",)),
+    Column(header="verdict", fields=("verdict", "reason"), align="left"),
+)
+_EMPHASIS: dict[str, Emphasis] = {
+    "recovers": "strong",
+    "does not cover 0": "strong",
+    "not assessable": "faint",
+    "pending": "faint",
+}
+_NO_WCR = Wcr(plug_in=None, cross_fit=None, lower=None, upper=None, worst_route="", n_routes=None, gap=None)
+
+
+def main_table(results: Results) -> Table:
+    """One line per role and method; roles always appear, and what is not measured says pending and why."""
+    return Table(
+        name="main",
+        title=titled(results, "canonical and worst-case recovery"),
+        columns=_COLUMNS,
+        groups=(
+            Group(title="references", rows=tuple(_role(name, results) for name in ROLES)),
+            Group(title="methods", rows=tuple(_row(row, results) for row in results.methods)),
+        ),
+        notes=wcr_notes(results),
+        constants=constants(results),
+        provenance=provenance(results),
+    )
+
+
+def _role(name: str, results: Results) -> tuple[Cell, ...]:
+    row = results.row(name)
+    return _row(row, results) if row else _pending(name, name, "no row in the verified results")
+
+
+def _row(row: ModelRow, results: Results) -> tuple[Cell, ...]:
+    if row.is_pending:
+        return _pending(row.name, row.label, pending_reason(row, results))
+    wcr, held_out = row.wcr or _NO_WCR, row.wcr_held_out or _NO_WCR
+    return (
+        Cell(text=row.label, raw=(row.name, row.label)),
+        interval_cell(row.canonical),
+        interval_cell(wcr.cross_fit),
+        number_cell(wcr.plug_in),
+        Cell(text=wcr.worst_route or ABSENT, raw=(wcr.worst_route or None,)),
+        number_cell(wcr.lower),
+        interval_cell(held_out.cross_fit),
+        number_cell(row.utility),
+        _refusal_cell(row),
+        _seeds_cell(row, results),
+        Cell(
+            text=row.verdict or ABSENT,
+            raw=(row.verdict or None, row.reason or None),
+            emphasis=_EMPHASIS.get(row.verdict, "plain"),
+            note=row.reason,
+        ),
+    )
+
+
+def _pending(name: str, label: str, reason: str) -> tuple[Cell, ...]:
+    """A row without evidence: every figure is a dash, the verdict is `pending`, the reason a note."""
+    figures = (Cell(text=ABSENT, raw=(None,) * len(column.fields)) for column in _COLUMNS[1:-1])
+    verdict = Cell(text="pending", raw=("pending", reason), emphasis="faint", note=reason)
+    return (Cell(text=label, raw=(name, label)), *figures, verdict)
+
+
+def _refusal_cell(row: ModelRow) -> Cell:
+    """Refused and invalid answers on forget over all routes, as one share; CSV keeps the two apart."""
+    known = row.refusal is not None and row.invalid is not None
+    total = (row.refusal or 0.0) + (row.invalid or 0.0) if known else None
+    return Cell(text=decimal(total), raw=(row.refusal, row.invalid))
+
+
+def _seeds_cell(row: ModelRow, results: Results) -> Cell:
+    """`1 of 2` where seeds of the study are missing; CSV lists which ones count."""
+    of = f" of {len(results.seeds)}" if row.n_seeds < len(results.seeds) else ""
+    return Cell(text=f"{row.n_seeds}{of}", raw=(" ".join(map(str, row.seeds)),))

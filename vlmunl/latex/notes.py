@@ -1,0 +1,139 @@
+"""What stands under the tables in words: the scale, the intervals, the catalogue, and what is not evidence."""
+
+from __future__ import annotations
+
+from vlmunl.latex.numerals import ABSENT, bounds, counted, decimal
+from vlmunl.latex.results import INTERVAL_LEVEL, ModelRow, PendingCell, Results, Seed
+
+SHORT_HASH = 12
+_NAMED_CELLS = 6
+
+
+def provenance(results: Results) -> str:
+    """The comment on a generated file's first line: where its numbers come from, without any time."""
+    return (
+        f"vlmunl tables; study {results.study}; catalogue {results.catalogue}; run manifest sha256 {results.evidence}"
+    )
+
+
+def wcr_notes(results: Results) -> tuple[str, ...]:
+    """The notes that every table with a WCR carries."""
+    return (
+        _scale_note(),
+        _interval_note(results),
+        _policy_note(results),
+        catalogue_note(results),
+        *control_warnings(results),
+        *evidence_notes(results),
+    )
+
+
+def _scale_note() -> str:
+    return (
+        "Recovery is 0 for a model that never learned the people (gold) and 1 for the imprinted one; below 0 the model "
+        f"answers worse than gold. {ABSENT}: not defined for this row, or not measured."
+    )
+
+
+def _interval_note(results: Results) -> str:
+    draws, splits = results.resampling.get("draws"), results.resampling.get("splits")
+    return (
+        f"Brackets are {INTERVAL_LEVEL} % intervals from a paired cluster bootstrap over identities"
+        + (f" ({draws} draws)" if draws is not None else "")
+        + (f"; cross-fitting averages {splits} half-splits" if splits is not None else "")
+        + f". Lower bound: one-sided {INTERVAL_LEVEL} %, simultaneous over all live routes (max-T). "
+        "The plug-in maximum is chosen and measured on the same data and is optimistic."
+    )
+
+
+def _policy_note(results: Results) -> str:
+    get = results.thresholds.get
+    return (
+        "Recovers: lower bound above 0. Robust: simultaneous upper bound below the tolerance "
+        f"{decimal(get('tolerance'))}. Not assessable: utility below {decimal(get('utility_floor'))}, or refusal + "
+        f"invalid on retain above {decimal(get('refusal_ceiling'))}. Held-out families (in no method's training): "
+        + (", ".join(results.held_out) or "none")
+        + "."
+    )
+
+
+def catalogue_note(results: Results) -> str:
+    """Hash, routes and sample sizes: figures with another hash must not stand in the same table."""
+    n = results.n
+    return (
+        f"Catalogue {results.catalogue[:SHORT_HASH] or ABSENT} (tiers {', '.join(results.tiers) or ABSENT}): "
+        f"{counted(len(results.routes), 'route')}, {results.live_routes} live. "
+        f"{counted(n.get('identities'), 'identity', 'identities')}, {counted(n.get('items'), 'item')}, "
+        f"{counted(n.get('retain_identities'), 'matched retain identity', 'matched retain identities')}, "
+        f"{counted(n.get('seeds'), 'verified seed')}."
+    )
+
+
+def control_warnings(results: Results) -> tuple[str, ...]:
+    """A sentence for each control (placebo, base) that does not cover 0, or that has no interval yet."""
+    sentences = (_control_warning(name, results.row(name)) for name in ("placebo", "base"))
+    return tuple(sentence for sentence in sentences if sentence)
+
+
+def _control_warning(name: str, row: ModelRow | None) -> str:
+    interval = row.wcr.cross_fit if row is not None and row.wcr is not None else None
+    if row is None or interval is None:
+        return f"The WCR of {name} is not measured yet, so the zero of the scale is unchecked."
+    if row.verdict == "does not cover 0" or interval.excludes_zero:
+        return (
+            f"Warning: the WCR of {name}, {decimal(interval.estimate)} {bounds(interval)}, does not cover 0; "
+            "no claim that rests on it counts as supported."
+        )
+    return ""
+
+
+def evidence_notes(results: Results) -> tuple[str, ...]:
+    """Seeds and cells that feed no number, each with its reason."""
+    absent = tuple(seed for seed in results.seeds if seed.status != "verified")
+    explained = tuple(f"/seed{seed.seed}" for seed in absent)  # the seed's own note covers its cells
+    cells = tuple(cell for cell in results.pending if not cell.cell.endswith(explained))
+    return (*(_seed_note(seed) for seed in absent), *_pending_notes(cells))
+
+
+def _seed_note(seed: Seed) -> str:
+    failing = [gate for gate in seed.gate if gate.verdict != "passed"]
+    figures = "; ".join(
+        f"{gate.format} {gate.verdict or 'not judged'}"
+        + (
+            f", D = {decimal(gate.headroom.estimate)}, lower bound {decimal(gate.headroom.low)}"
+            if gate.headroom
+            else ""
+        )
+        for gate in failing
+    )
+    why = seed.reason or "no reason recorded"
+    return f"Seed {seed.seed}: {words(seed.status)} ({why})" + (f" [{figures}]" if figures else "") + "; not evidence."
+
+
+def _pending_notes(pending: tuple[PendingCell, ...]) -> tuple[str, ...]:
+    groups: dict[tuple[str, str], list[str]] = {}
+    for cell in pending:
+        groups.setdefault((cell.status, cell.reason), []).append(cell.cell)
+    return tuple(
+        f"{words(status).capitalize()} ({reason or 'no reason recorded'}): {_some(cells)}."
+        for (status, reason), cells in groups.items()
+    )
+
+
+def _some(cells: list[str]) -> str:
+    named, rest = cells[:_NAMED_CELLS], len(cells) - _NAMED_CELLS
+    return ", ".join(named) + (f" and {rest} more" if rest > 0 else "")
+
+
+def pending_reason(row: ModelRow, results: Results) -> str:
+    """Why a row has no evidence: its own reason, else that of its first pending cell."""
+    if row.reason:
+        return row.reason
+    cells = (cell for cell in results.pending if row.name in cell.cell.split("/"))
+    first = next(cells, None)
+    return f"{first.cell}: {first.reason or words(first.status)}" if first else "no verified cell yet"
+
+
+def words(status: str) -> str:
+    """`failed-gate` -> `failed gate`."""
+    return status.replace("-", " ") or "pending"

@@ -1,0 +1,32 @@
+"""How a number is written: two decimals, no leading zero, a plain hyphen as minus. Rounded once, here."""
+
+from __future__ import annotations
+
+from vlmunl.latex.results import Interval
+
+ABSENT = "\u2013"  # an en dash: not defined here, or not measured
+
+
+def decimal(value: float | None, digits: int = 2) -> str:
+    """`0.7912` -> `.79`, `-0.004` -> `.00`, `None` -> an en dash."""
+    if value is None:
+        return ABSENT
+    text = f"{value:.{digits}f}"
+    if float(text) == 0:
+        text = text.lstrip("-")
+    sign, magnitude = ("-", text[1:]) if text.startswith("-") else ("", text)
+    return sign + (magnitude[1:] if magnitude.startswith("0.") else magnitude)
+
+
+def bounds(interval: Interval | None) -> str:
+    """`[.68, .88]`, or nothing where an interval has no bounds."""
+    if interval is None or interval.low is None or interval.high is None:
+        return ""
+    return f"[{decimal(interval.low)}, {decimal(interval.high)}]"
+
+
+def counted(count: int | None, noun: str, plural: str = "") -> str:
+    """`1 seed`, `2 seeds`."""
+    if count is None:
+        return f"{ABSENT} {plural or noun + 's'}"
+    return f"{count} {noun if count == 1 else plural or noun + 's'}"

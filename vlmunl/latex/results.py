@@ -1,0 +1,178 @@
+"""The verified results as typed, frozen values: every number that a table, figure or macro may show.
+
+`null` means that there is no evidence (yet); it becomes `None` here and is never replaced by a number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+SCHEMA = 1
+INTERVAL_LEVEL = 95  # per cent; schema 1 fixes it for every interval
+ROLES = ("base", "imprint", "gold", "placebo")
+COUNTS = ("identities", "items", "retain_identities", "seeds")
+THRESHOLDS = ("tolerance", "floor", "utility_floor", "refusal_ceiling")
+RESAMPLING = ("draws", "splits")
+UTILITY_PARTS = ("retain", "visual", "context", "neighbour")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interval:
+    """An estimate with its 95 % interval; a bound is `None` where it was not computed."""
+
+    estimate: float
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def excludes_zero(self) -> bool:
+        return (self.low is not None and self.low > 0) or (self.high is not None and self.high < 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wcr:
+    """Worst-case recovery over live routes: three estimates, the route that wins, the gap to canonical."""
+
+    plug_in: float | None
+    cross_fit: Interval | None
+    lower: float | None
+    upper: float | None
+    worst_route: str
+    n_routes: int | None
+    gap: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RouteScore:
+    """One model on one route: calibrated recovery with its interval, and the raw accuracy."""
+
+    rho: float | None
+    low: float | None
+    high: float | None
+    accuracy: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelRow:
+    """One role or method. `n_seeds == 0` means that nothing about it is verified yet."""
+
+    name: str
+    label: str
+    kind: str
+    views: str
+    seeds: tuple[int, ...]
+    verdict: str
+    reason: str
+    canonical: Interval | None
+    wcr: Wcr | None
+    wcr_held_out: Wcr | None
+    item_wcr: Interval | None
+    retain_did: Interval | None
+    accuracy: float | None
+    utility: float | None
+    utility_parts: Mapping[str, float | None]
+    refusal: float | None
+    invalid: float | None
+    refusal_invalid_retain: float | None
+    logp: float | None
+    routes: Mapping[str, RouteScore]
+    steps: int | None
+
+    @property
+    def n_seeds(self) -> int:
+        return len(self.seeds)
+
+    @property
+    def is_pending(self) -> bool:
+        return not self.seeds or (self.canonical is None and self.wcr is None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route:
+    """One entry of the catalogue; dead routes cannot carry the knowledge and never enter a maximum."""
+
+    id: str
+    family: str
+    format: str
+    tier: str
+    live: bool
+    held_out: bool
+    headroom: Interval | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class GateFormat:
+    """The gate's figures for one answer format of one seed."""
+
+    format: str
+    headroom: Interval | None
+    items: int | None
+    identities: int | None
+    verdict: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seed:
+    """One seed, its status, why, and its gate if the gate was measured."""
+
+    seed: int
+    status: str
+    reason: str
+    gate: tuple[GateFormat, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """A sentence of the paper; `supported` is `None` while its evidence is incomplete."""
+
+    name: str
+    text: str
+    when: str
+    supported: bool | None
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PendingCell:
+    """A cell that is not evidence (yet), and why."""
+
+    cell: str
+    status: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Results:
+    """One study's verified results."""
+
+    study: str
+    title: str
+    catalogue: str
+    tiers: tuple[str, ...]
+    n: Mapping[str, int | None]
+    thresholds: Mapping[str, float | None]
+    resampling: Mapping[str, int | None]
+    held_out: tuple[str, ...]
+    seeds: tuple[Seed, ...]
+    routes: tuple[Route, ...]
+    rows: tuple[ModelRow, ...]
+    claims: tuple[Claim, ...]
+    pending: tuple[PendingCell, ...]
+    evidence: str  # sha256 of the run manifest
+    cells: Mapping[str, int | None]
+
+    @property
+    def live_routes(self) -> int:
+        return sum(route.live for route in self.routes)
+
+    def row(self, name: str) -> ModelRow | None:
+        return next((row for row in self.rows if row.name == name), None)
+
+    @property
+    def roles(self) -> tuple[ModelRow, ...]:
+        return tuple(row for name in ROLES if (row := self.row(name)) is not None)
+
+    @property
+    def methods(self) -> tuple[ModelRow, ...]:
+        return tuple(row for row in self.rows if row.name not in ROLES)

@@ -1,0 +1,85 @@
+"""The route by model table of calibrated recovery."""
+
+from __future__ import annotations
+
+from vlmunl.latex.cells import constants, interval_cell, titled
+from vlmunl.latex.notes import pending_reason, provenance, wcr_notes
+from vlmunl.latex.numerals import decimal
+from vlmunl.latex.results import ModelRow, Results, Route, RouteScore
+from vlmunl.latex.table import Cell, Column, Group, Table
+
+_NOTE = (
+    "Bold: the model's worst live route. Italics: a dead route, which cannot carry the knowledge (judged on imprint "
+    "and gold alone) and never enters a maximum. Headroom: accuracy of imprint minus gold."
+)
+_ROUTE_COLUMNS = (
+    Column(header="route", fields=("route", "family"), align="left"),
+    Column(header="format", fields=("format",), align="left"),
+    Column(header="tier", fields=("tier",), align="left"),
+    Column(header="status", fields=("live", "held_out"), align="left"),
+    Column(header="headroom", fields=("headroom", "headroom_low", "headroom_high"), align="interval"),
+)
+_NO_SCORE = RouteScore(rho=None, low=None, high=None, accuracy=None)
+
+
+def scored_rows(results: Results) -> tuple[ModelRow, ...]:
+    """Every row with a scale to stand on: gold is the zero itself and is left out."""
+    return tuple(row for row in (*results.roles, *results.methods) if row.name != "gold")
+
+
+def families(results: Results) -> dict[str, tuple[Route, ...]]:
+    """Routes by family, both in catalogue order."""
+    groups: dict[str, list[Route]] = {}
+    for route in results.routes:
+        groups.setdefault(route.family, []).append(route)
+    return {family: tuple(routes) for family, routes in groups.items()}
+
+
+def routes_table(results: Results) -> Table:
+    """One line per route, one column per model; each model's worst live route is strong, dead routes are faint."""
+    rows = scored_rows(results)
+    return Table(
+        name="routes",
+        title=titled(results, "calibrated recovery by route"),
+        columns=(*_ROUTE_COLUMNS, *(_model_column(row, results) for row in rows)),
+        groups=tuple(
+            Group(title=_heading(family, routes), rows=tuple(_route_line(route, rows) for route in routes))
+            for family, routes in families(results).items()
+        ),
+        notes=(_NOTE, *wcr_notes(results)),
+        constants=constants(results),
+        provenance=provenance(results),
+    )
+
+
+def _heading(family: str, routes: tuple[Route, ...]) -> str:
+    """A family of one route of the same name needs no heading."""
+    return "" if [route.id for route in routes] == [family] else family
+
+
+def _model_column(row: ModelRow, results: Results) -> Column:
+    fields = tuple(f"{row.name}.{field}" for field in ("rho", "low", "high", "accuracy"))
+    note = f"pending: {pending_reason(row, results)}" if row.is_pending else ""
+    return Column(header=row.label.replace(" ", "\n"), fields=fields, note=note)
+
+
+def _route_line(route: Route, rows: tuple[ModelRow, ...]) -> tuple[Cell, ...]:
+    status = ("live" if route.live else "dead") + (", held out" if route.held_out else "")
+    return (
+        Cell(text=route.id, raw=(route.id, route.family)),
+        Cell(text=route.format, raw=(route.format,)),
+        Cell(text=route.tier, raw=(route.tier,)),
+        Cell(text=status, raw=(int(route.live), int(route.held_out)), emphasis="plain" if route.live else "faint"),
+        interval_cell(route.headroom),
+        *(_score_cell(row, route) for row in rows),
+    )
+
+
+def _score_cell(row: ModelRow, route: Route) -> Cell:
+    score = row.routes.get(route.id, _NO_SCORE)
+    worst = row.wcr is not None and row.wcr.worst_route == route.id
+    return Cell(
+        text=decimal(score.rho),
+        raw=(score.rho, score.low, score.high, score.accuracy),
+        emphasis="strong" if worst else "plain" if route.live else "faint",
+    )

@@ -1,0 +1,1 @@
+"""Study files: their schema, the cells they plan, the status of each, and the list of evidence."""

@@ -1,0 +1,114 @@
+"""What no single key can get wrong: rules between the sections of a study. Each raises `Problem`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from vlmunl.manifests.known import Known, RouteLike
+from vlmunl.manifests.schema import Problem, join, unknown
+from vlmunl.manifests.study import BenchmarkSection, GateSection, ImprintSection, RoutesSection, Study
+
+
+def check(study: Study, names: Known) -> None:
+    """All rules, in the order of the file."""
+    _distinct("study.seeds", study.study.seeds)
+    _benchmark(study.benchmark, names)
+    _imprint(study.imprint, study.study.seeds)
+    _gate(study.gate, study.benchmark.forget)
+    if not study.methods:
+        raise Problem("methods", "no method is named; add for example [methods.ga]")
+    select(study.routes, names)
+    exclusions = [e.cell for e in study.evidence.exclude]
+    _distinct("evidence.exclude", exclusions)
+    for i, cell in enumerate(exclusions):
+        if cell not in (cells := cell_names(study)):
+            raise Problem(join("evidence.exclude", i) + ".cell", _near(f"cell {cell!r}", cell, cells))
+
+
+def select(routes: RoutesSection, names: Known) -> tuple[RouteLike, ...]:
+    """The chosen routes in the catalogue's order: those of the tiers, plus `include`, minus `exclude`.
+
+    `include` and `exclude` name routes or whole families.
+    """
+    for key in ("include", "exclude"):
+        for i, name in enumerate(getattr(routes, key)):
+            if name not in names.routes and name not in names.families:
+                path = join(f"routes.{key}", i)
+                raise Problem(path, _near(f"route or family {name!r}", name, {*names.routes, *names.families}))
+    for i, family in enumerate(routes.held_out):
+        if family not in names.families:
+            raise Problem(join("routes.held_out", i), unknown(f"route family {family!r}", family, names.families))
+    _distinct("routes.held_out", routes.held_out)
+    chosen = tuple(r for r in names.routes.values() if _chosen(r, routes))
+    if not chosen:
+        raise Problem("routes", f"no route is left of tiers {', '.join(routes.tiers)}; exclude fewer")
+    for family in routes.held_out:
+        if family not in {r.family for r in chosen}:
+            raise Problem("routes.held_out", f"{family!r} has no route among the chosen ones; drop it or include it")
+    return chosen
+
+
+def cell_names(study: Study) -> tuple[str, ...]:
+    """The names of all cells that feed evidence, in the order of work."""
+    from vlmunl.manifests.study import ROLES
+
+    names = ["data", "eval/base"]
+    for seed in study.study.seeds:
+        names += [f"imprint/{role}/seed{seed}" for role in ROLES]
+        names += [f"gate/seed{seed}"]
+        names += [f"unlearn/{m.name}/seed{seed}" for m in study.methods]
+        names += [f"eval/{name}/seed{seed}" for name in (*ROLES, *(m.name for m in study.methods))]
+    return tuple(names)
+
+
+def _chosen(route: RouteLike, routes: RoutesSection) -> bool:
+    named = {route.id, route.family}
+    if named & set(routes.exclude):
+        return False
+    return route.tier in routes.tiers or bool(named & set(routes.include))
+
+
+def _near(what: str, name: str, known: Iterable[str]) -> str:
+    """Like `unknown`, for lists that are too long to print."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, sorted(known), n=3, cutoff=0.5)
+    return f"unknown {what}" + (f"; did you mean {', '.join(repr(n) for n in near)}?" if near else "")
+
+
+def _distinct(path: str, values: Sequence[object]) -> None:
+    for i, value in enumerate(values):
+        if value in values[:i]:
+            raise Problem(path, f"{value!r} is listed twice; list it once")
+
+
+def _benchmark(section: BenchmarkSection, names: Known) -> None:
+    if section.id not in names.benchmarks:
+        raise Problem("benchmark.id", unknown(f"benchmark {section.id!r}", section.id, names.benchmarks))
+    if section.forget >= section.people:
+        found = f"{section.forget} of {section.people} people are to be forgotten"
+        raise Problem("benchmark.forget", f"{found}; leave some to retain: use a number below {section.people}")
+
+
+def _imprint(section: ImprintSection, seeds: tuple[int, ...]) -> None:
+    claimed: dict[tuple[int, str], int] = {}
+    for i, override in enumerate(section.override):
+        path = join("imprint.override", i)
+        if override.seed not in seeds:
+            listed = ", ".join(map(str, seeds))
+            raise Problem(join(path, "seed"), f"seed {override.seed} is not in study.seeds ({listed})")
+        _distinct(join(path, "roles"), override.roles)
+        for role in override.roles:
+            other = claimed.setdefault((override.seed, role), i)
+            if other != i:
+                raise Problem(path, f"seed {override.seed}, role {role!r} is overridden already by override[{other}]")
+
+
+def _gate(section: GateSection, forget: int) -> None:
+    policy = section.policy()
+    if not 1 <= policy.need <= policy.of:
+        wanted = f"{policy.need} of {policy.of}"
+        raise Problem("gate.paraphrases", f"{wanted!r} cannot be met; ask for 1 to {policy.of} of {policy.of}")
+    if policy.min_identities > forget:
+        asked = f"{policy.min_identities} people are required, but only {forget} are to be forgotten"
+        raise Problem("gate.min_identities", f"{asked}; use a number up to {forget}")

@@ -1,0 +1,150 @@
+"""The gate's verdict: a pure function of what was measured and of the study's thresholds.
+
+The record of a gate cell holds measurements only, so another threshold changes the verdict and runs nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from vlmunl.stages.configs import FORMATS, GatePolicy
+
+Verdict = Literal["passed", "failed", "uninformative"]
+LEVEL = 0.95
+
+
+@dataclass(frozen=True, kw_only=True)
+class FormatVerdict:
+    """One answer format of one imprint. `headroom` is the mean over identities of imprint minus gold accuracy."""
+
+    format: str
+    verdict: Verdict
+    headroom: float
+    low: float
+    items: int
+    identities: int
+    reason: str
+
+    def to_json(self) -> dict[str, Any]:
+        """As it stands in the run manifest and in the verified results; floats to 6 digits."""
+        headroom = {"estimate": round(self.headroom, 6), "low": round(self.low, 6)}
+        counts = {"items": self.items, "identities": self.identities}
+        return {"headroom": headroom, "verdict": self.verdict, "reason": self.reason, **counts}
+
+
+@dataclass(frozen=True, kw_only=True)
+class GateVerdict:
+    """The verdict on one seed. It passes if and only if the open format does.
+
+    Another format that does not pass is `uninformative`: the seed stands, that format's routes do not count.
+    """
+
+    formats: Mapping[str, FormatVerdict]
+
+    @property
+    def passed(self) -> bool:
+        """Does the seed count?"""
+        return "open" in self.formats and self.formats["open"].verdict == "passed"
+
+    @property
+    def reason(self) -> str:
+        """One line: why it failed, or the headroom of each format."""
+        if "open" not in self.formats:
+            return "the gate measured no open questions"
+        if not self.passed:
+            return self.formats["open"].reason
+        return ", ".join(f"{f.format} D={f.headroom:.2f} ({f.verdict})" for f in self.formats.values())
+
+    def to_json(self) -> dict[str, Any]:
+        """Format -> figures and verdict."""
+        return {name: part.to_json() for name, part in self.formats.items()}
+
+
+def gate_verdict(metrics: Mapping[str, Any], policy: GatePolicy) -> GateVerdict:
+    """Judge a gate record's metrics (`{"formats": {format: measurements}}`) by the study's thresholds."""
+    measured = metrics.get("formats", {})
+    ordered = [f for f in FORMATS if f in measured]
+    return GateVerdict(formats={f: _judge(f, measured[f], policy) for f in ordered})
+
+
+def _judge(name: str, measured: Mapping[str, Any], policy: GatePolicy) -> FormatVerdict:
+    need = math.ceil(policy.need / policy.of * measured["n"] - 1e-9)
+    gaps, items = [], 0
+    for identity, hits in sorted(measured["hits"].items()):
+        kept = [i for i, count in enumerate(hits) if count >= need]
+        if kept:
+            items += len(kept)
+            taught = _mean(measured["canonical_imprint"][identity], kept)
+            gaps.append(taught - _mean(measured["canonical_gold"][identity], kept))
+    headroom, low = sum(gaps) / len(gaps) if gaps else 0.0, lower_bound(gaps)
+    reason = _complaint(name, len(gaps), headroom, low, policy)
+    failed: Verdict = "failed" if name == "open" else "uninformative"
+    return FormatVerdict(
+        format=name,
+        verdict=failed if reason else "passed",
+        headroom=headroom,
+        low=low,
+        items=items,
+        identities=len(gaps),
+        reason=reason,
+    )
+
+
+def _complaint(name: str, identities: int, headroom: float, low: float, policy: GatePolicy) -> str:
+    """Why the format does not pass; empty when it does."""
+    if identities < policy.min_identities:
+        asked = f"on {policy.need} of {policy.of} paraphrases"
+        return f"{name}: {identities} people are answered {asked}, {policy.min_identities} are needed"
+    if low <= policy.headroom:
+        return f"{name}: D={headroom:.2f}, lower bound {low:.2f}, must be above {policy.headroom:.2f}"
+    return ""
+
+
+def _mean(values: float | list[float], kept: list[int]) -> float:
+    """Accuracy of one identity: over the kept items, or its one figure when only that was measured."""
+    if isinstance(values, int | float):
+        return float(values)
+    return sum(values[i] for i in kept) / len(kept)
+
+
+def lower_bound(values: list[float], level: float = LEVEL) -> float:
+    """One-sided Student-t lower bound of a mean of differences in [-1, 1]; -1 when fewer than two are given."""
+    n = len(values)
+    if n < 2:
+        return -1.0
+    mean = math.fsum(values) / n
+    spread = math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (n - 1))
+    return max(-1.0, mean - t_quantile(level, n - 1) * spread / math.sqrt(n))
+
+
+def t_quantile(p: float, df: int) -> float:
+    """The p-quantile (0.5 <= p < 1) of Student's t with a whole number of degrees of freedom, by bisection."""
+    low, high = 0.0, 1.0
+    while t_cdf(high, df) < p:
+        high *= 2
+    for _ in range(80):
+        middle = (low + high) / 2
+        low, high = (middle, high) if t_cdf(middle, df) < p else (low, middle)
+    return (low + high) / 2
+
+
+def t_cdf(t: float, df: int) -> float:
+    """P(T <= t) for t >= 0, exact: the finite series for whole degrees of freedom (Abramowitz & Stegun 26.7.3-4)."""
+    theta = math.atan2(t, math.sqrt(df))
+    cos2 = math.cos(theta) ** 2
+    if df % 2:
+        terms = _series((k / (k + 1) * cos2 for k in range(2, df - 2, 2)), math.cos(theta)) if df > 1 else 0.0
+        return 0.5 + (theta + math.sin(theta) * terms) / math.pi
+    return 0.5 + math.sin(theta) * _series((k / (k + 1) * cos2 for k in range(1, df - 2, 2)), 1.0) / 2
+
+
+def _series(ratios: Iterable[float], first: float) -> float:
+    """first + first r1 + first r1 r2 + ..."""
+    total = term = first
+    for ratio in ratios:
+        term *= ratio
+        total += term
+    return total

@@ -1,0 +1,45 @@
+"""The names a study may mention: methods, routes, benchmarks. Read from torch-free declarations only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Protocol
+
+from vlmunl.methods.specs import Method
+
+
+class RouteLike(Protocol):
+    """What a study needs to know of a route."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def family(self) -> str: ...
+    @property
+    def tier(self) -> str: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """Everything that can be named. `catalogue_hash` identifies a selection of routes by their definitions."""
+
+    methods: Mapping[str, Method]
+    routes: Mapping[str, RouteLike]
+    catalogue_hash: Callable[[tuple[RouteLike, ...]], str]
+    benchmarks: tuple[str, ...] = ("fictitious",)
+
+    @property
+    def families(self) -> frozenset[str]:
+        """All route families."""
+        return frozenset(r.family for r in self.routes.values())
+
+
+@cache
+def known() -> Known:
+    """What this installation declares."""
+    from vlmunl.methods.specs import METHODS
+    from vlmunl.routes.catalogue import CATALOGUE, catalogue_hash
+
+    return Known(methods=METHODS, routes=CATALOGUE, catalogue_hash=catalogue_hash)

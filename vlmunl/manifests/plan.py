@@ -1,0 +1,228 @@
+"""From a study to its cells: what is to be done, with which settings, from whose outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from vlmunl.manifests.checks import select
+from vlmunl.manifests.known import Known, known
+from vlmunl.manifests.methods import imprint_optim
+from vlmunl.manifests.study import ROLES, MethodPlan, Study
+from vlmunl.stage_types import External, Stage
+from vlmunl.stages import configs as c
+from vlmunl.stages.declared import STAGES
+
+DATA, BASE_EVAL, AGGREGATE, TABLES = "data", "eval/base", "aggregate", "tables"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellOutput:
+    """An input that another cell of the study writes."""
+
+    cell: str
+    output: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One unit of work.
+
+    `row` is the role or method it belongs to. `after_gate` names the gate that must have passed first.
+    `collects`: beside `inputs` it reads the run manifest and the rows of every verified cell.
+    """
+
+    name: str
+    stage: Stage
+    config: Any
+    inputs: Mapping[str, CellOutput | External]
+    seed: int | None = None
+    row: str | None = None
+    after_gate: str | None = None
+    collects: bool = False
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The cells that must be done first, gate included."""
+        cells = [i.cell for i in self.inputs.values() if isinstance(i, CellOutput)]
+        return tuple(dict.fromkeys([*cells, *([self.after_gate] if self.after_gate else [])]))
+
+    @property
+    def stream(self) -> int:
+        """The seed of its random streams: part of its config, hence of its run key; 0 where the config has none."""
+        return int(getattr(self.config, "seed", 0))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """All cells of a study, each after those it needs. `catalogue` is the hash of the chosen `routes`."""
+
+    study: Study
+    cells: tuple[Cell, ...]
+    routes: tuple[str, ...]
+    catalogue: str
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Cell]:
+        """Name -> cell."""
+        return {cell.name: cell for cell in self.cells}
+
+    @property
+    def evidence(self) -> tuple[Cell, ...]:
+        """The cells that feed numbers: all but `aggregate` and `tables`."""
+        return tuple(cell for cell in self.cells if cell.name not in (AGGREGATE, TABLES))
+
+
+def plan(
+    study: Study, base: External, names: Known | None = None, stages: Mapping[str, Stage] = STAGES
+) -> Plan:
+    """The cells of a study on a base model, in an order in which they can be done."""
+    names = names or known()
+    routes = select(study.routes, names)
+    catalogue = names.catalogue_hash(routes)
+    ids = tuple(route.id for route in routes)
+    planner = _Planner(study, base, stages, _eval_config(study, ids, catalogue))
+    return Plan(study=study, cells=planner.cells(catalogue), routes=ids, catalogue=catalogue)
+
+
+@dataclass(frozen=True)
+class _Planner:
+    study: Study
+    base: External
+    stages: Mapping[str, Stage]
+    scoring: c.EvalConfig
+
+    def cells(self, catalogue: str) -> tuple[Cell, ...]:
+        data = Cell(name=DATA, stage=self.stages["data"], config=_data_config(self.study), inputs={})
+        cells = [data, self.eval(BASE_EVAL, "base", None, {})]
+        for seed in self.study.study.seeds:
+            cells += self.of_seed(seed)
+        config = _aggregate_config(self.study, catalogue)
+        cells.append(Cell(name=AGGREGATE, stage=self.stages["aggregate"], config=config, inputs={}, collects=True))
+        results = {"results": CellOutput(cell=AGGREGATE, output="verified_results")}
+        figures = c.TablesConfig(figures=self.study.tables.figures)
+        cells.append(Cell(name=TABLES, stage=self.stages["tables"], config=figures, inputs=results))
+        return tuple(cells)
+
+    def of_seed(self, seed: int) -> list[Cell]:
+        trained = {role: CellOutput(cell=f"imprint/{role}/seed{seed}", output="adapter") for role in ROLES}
+        cells = [self.imprint(role, seed) for role in ROLES]
+        cells.append(self.gate(seed, trained))
+        cells += [self.eval(f"eval/{role}/seed{seed}", role, seed, {"adapter0": trained[role]}) for role in ROLES]
+        for method in self.study.methods:
+            unlearned = CellOutput(cell=f"unlearn/{method.name}/seed{seed}", output="adapter")
+            below = {"imprint": trained["imprint"]} if method.start == "imprint" else {}
+            cells.append(self.unlearn(method, seed, below))
+            chain = [*below.values(), unlearned]
+            adapters = {f"adapter{i}": adapter for i, adapter in enumerate(chain)}
+            cells.append(self.eval(f"eval/{method.name}/seed{seed}", method.name, seed, adapters))
+        return cells
+
+    @property
+    def shared(self) -> dict[str, CellOutput | External]:
+        return {"base": self.base, "benchmark": CellOutput(cell=DATA, output="benchmark")}
+
+    def imprint(self, role: c.Role, seed: int) -> Cell:
+        config = imprint_config(self.study, role, seed)
+        name = f"imprint/{role}/seed{seed}"
+        return Cell(name=name, stage=self.stages["imprint"], config=config, inputs=self.shared, seed=seed, row=role)
+
+    def gate(self, seed: int, trained: Mapping[str, CellOutput]) -> Cell:
+        config = c.GateConfig(seed=seed, batch_size=self.study.eval.batch_size)
+        inputs = self.shared | {"imprint": trained["imprint"], "gold": trained["gold"]}
+        return Cell(name=f"gate/seed{seed}", stage=self.stages["gate"], config=config, inputs=inputs, seed=seed)
+
+    def unlearn(self, method: MethodPlan, seed: int, below: Mapping[str, CellOutput]) -> Cell:
+        return Cell(
+            name=f"unlearn/{method.name}/seed{seed}",
+            stage=self.stages["unlearn"],
+            config=unlearn_config(self.study, method, seed),
+            inputs=self.shared | below,
+            seed=seed,
+            row=method.name,
+            after_gate=f"gate/seed{seed}",
+        )
+
+    def eval(self, name: str, row: str, seed: int | None, adapters: Mapping[str, CellOutput]) -> Cell:
+        return Cell(
+            name=name,
+            stage=self.stages["eval"],
+            config=self.scoring,
+            inputs=self.shared | adapters,
+            seed=seed,
+            row=row,
+            after_gate=None if seed is None else f"gate/seed{seed}",
+        )
+
+
+def imprint_config(study: Study, role: c.Role, seed: int) -> c.ImprintConfig:
+    """The imprint recipe for one role and seed, its override applied."""
+    recipe = study.imprint.recipe
+    for override in study.imprint.override:
+        if override.seed == seed and role in override.roles:
+            recipe = replace(recipe, **override.changes)
+    section = replace(study.imprint, recipe=recipe)
+    return c.ImprintConfig(
+        role=role,
+        seed=seed,
+        optim=imprint_optim(section, study.model.precision),
+        adapter=c.Adapter(recipe=recipe.recipe, rank=recipe.rank, alpha=recipe.alpha),
+        image_samples=recipe.image_samples,
+        text_samples=recipe.text_samples,
+        replay=recipe.replay,
+    )
+
+
+def unlearn_config(study: Study, method: MethodPlan, seed: int) -> c.UnlearnConfig:
+    """The settings of one method for one seed; its adapter has the shape of the imprint's."""
+    recipe = study.imprint.recipe
+    return c.UnlearnConfig(
+        method=method.method,
+        version=method.version,
+        params=dict(method.params),
+        views=method.views,
+        seed=seed,
+        optim=method.optim,
+        adapter=c.Adapter(recipe=recipe.recipe, rank=recipe.rank, alpha=recipe.alpha),
+        batch=method.batch,
+        stop=method.stop,
+    )
+
+
+def _data_config(study: Study) -> c.DataConfig:
+    b = study.benchmark
+    return c.DataConfig(benchmark=b.id, people=b.people, forget=b.forget, photos=b.photos, seed=b.seed)
+
+
+def _eval_config(study: Study, routes: tuple[str, ...], catalogue: str) -> c.EvalConfig:
+    e = study.eval
+    return c.EvalConfig(
+        routes=routes, catalogue=catalogue, max_new_tokens=e.max_new_tokens, batch_size=e.batch_size
+    )
+
+
+def _aggregate_config(study: Study, catalogue: str) -> c.AggregateConfig:
+    s, e = study.statistics, study.evidence
+    roles = [c.RowSpec(name=role, label=role, kind="role") for role in ("base", *ROLES)]
+    methods = [c.RowSpec(name=m.name, label=m.label, kind="method", views=m.views) for m in study.methods]
+    return c.AggregateConfig(
+        study=study.name,
+        title=study.study.title,
+        tier=min(study.routes.tiers),
+        catalogue=catalogue,
+        held_out=study.routes.held_out,
+        rows=(*roles, *methods),
+        gate=study.gate.policy(),
+        statistics=c.Statistics(
+            draws=s.draws,
+            splits=s.splits,
+            floor=s.floor,
+            tolerance=s.tolerance,
+            utility_floor=e.utility_floor,
+            refusal_ceiling=e.refusal_ceiling,
+            seed=s.seed,
+        ),
+        claims=tuple(c.ClaimSpec(name=n, text=claim.text, when=claim.when) for n, claim in study.claims.items()),
+    )

@@ -1,0 +1,261 @@
+"""What a study file may say: one frozen dataclass per section, every default exactly once.
+
+Where a stage's config already has a default, the section takes it from there. Bounds stand in the types.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+from vlmunl.manifests.schema import Pattern, Range
+from vlmunl.stages.configs import (
+    Adapter,
+    DataConfig,
+    EvalConfig,
+    GatePolicy,
+    ImprintConfig,
+    Optim,
+    Precision,
+    Role,
+    Statistics,
+    StopRule,
+    TablesConfig,
+    UnlearnConfig,
+    Views,
+)
+
+Name = Annotated[
+    str,
+    Pattern(r"[a-z0-9][a-z0-9_.-]{0,63}", "a name: lower-case letters, digits, '_', '-' and '.', at most 64 of them"),
+]
+Line = Annotated[str, Pattern(r"[^\x00-\x1f\x7f]*", "one line of text")]
+Words = Annotated[str, Pattern(r"(?=.*\S)[^\x00-\x1f\x7f]+", "one line of text that says something")]
+Seed = Annotated[int, Range(ge=0, lt=2**32)]
+Count = Annotated[int, Range(ge=1, le=100_000_000)]
+Steps = Annotated[int, Range(ge=0, le=100_000_000)]
+Rate = Annotated[float, Range(gt=0, le=10)]
+Share = Annotated[float, Range(ge=0, le=1)]
+
+ROLES: tuple[Role, ...] = ("imprint", "gold", "placebo")
+PARAPHRASES = re.compile(r"\s*(\d{1,3}) of (\d{1,3})\s*")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Head:
+    """`[study]`: its name (a folder name in `manifests/` and `latex/generated/`) and its seeds."""
+
+    name: Name
+    title: Line = ""
+    seeds: Annotated[tuple[Seed, ...], Range(ge=1, le=1000)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSection:
+    """`[model]`: `tiny` (embedded), a Hub id with a revision, or a path in the workspace."""
+
+    id: Words
+    revision: Words | None = None
+    precision: Precision = Optim.precision
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchmarkSection:
+    """`[benchmark]`: who is taught, and how many of them are to be forgotten."""
+
+    id: Words = DataConfig.benchmark
+    people: Annotated[int, Range(ge=2, le=100_000)] = DataConfig.people
+    forget: Annotated[int, Range(ge=1, le=100_000)] = DataConfig.forget
+    photos: Annotated[int, Range(ge=1, le=1000)] = DataConfig.photos
+    seed: Seed = DataConfig.seed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How the people are taught; an override may change any of it for some seeds and roles."""
+
+    recipe: Literal["lora", "dora", "full"] = Adapter.recipe
+    rank: Annotated[int, Range(ge=1, le=4096)] = Adapter.rank
+    alpha: Annotated[int, Range(ge=1, le=65536)] = Adapter.alpha
+    steps: Steps = Optim.steps
+    lr: Rate = Optim.lr
+    warmup: Steps = Optim.warmup
+    clip: Annotated[float, Range(gt=0)] = Optim.clip
+    image_samples: Count = ImprintConfig.image_samples
+    text_samples: Steps = ImprintConfig.text_samples
+    replay: Steps = ImprintConfig.replay
+
+
+@dataclass(frozen=True, kw_only=True)
+class Override:
+    """`[[imprint.override]]`: other settings for one seed and some of its roles."""
+
+    seed: Seed
+    roles: Annotated[tuple[Role, ...], Range(ge=1)] = ROLES
+    changes: Mapping[str, str | int | float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImprintSection:
+    """`[imprint]`: the recipe of every role, and the exceptions from it."""
+
+    recipe: Recipe = field(default_factory=Recipe)
+    override: tuple[Override, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class GateSection:
+    """`[gate]`: when an imprint counts."""
+
+    paraphrases: Annotated[str, Pattern(PARAPHRASES.pattern, "of the form '3 of 4'")] = (
+        f"{GatePolicy.need} of {GatePolicy.of}"
+    )
+    headroom: Share = GatePolicy.headroom
+    min_identities: Annotated[int, Range(ge=2, le=100_000)] = GatePolicy.min_identities
+
+    def policy(self) -> GatePolicy:
+        """The thresholds as the stages read them."""
+        match = PARAPHRASES.fullmatch(self.paraphrases)
+        assert match is not None, "the loader has checked the pattern"
+        need, of = int(match[1]), int(match[2])
+        return GatePolicy(need=need, of=of, headroom=self.headroom, min_identities=self.min_identities)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StopSection:
+    """`stop = { forget_nll = 5.0, patience = 3 }` of a method."""
+
+    forget_nll: Annotated[float, Range(ge=0, le=1000)] | None = None
+    patience: Annotated[int, Range(ge=1, le=100_000)] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodSection:
+    """`[methods.NAME]`: what differs from the declared method; None means "as declared".
+
+    A method's own settings (`beta`, `retain`) are written beside these keys and end up in `params`.
+    """
+
+    like: Words | None = None
+    label: Words | None = None
+    views: Views | None = None
+    lr: Rate | None = None
+    steps: Steps | None = None
+    warmup: Steps | None = None
+    clip: Annotated[float, Range(gt=0)] | None = None
+    batch: Count | None = None
+    stop: StopSection = field(default_factory=StopSection)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodPlan:
+    """One method of the study with everything filled in: its row's name and label, and its config but for the seed."""
+
+    name: str
+    label: str
+    start: Literal["imprint", "base"]
+    method: str
+    version: int
+    views: Views = UnlearnConfig.views
+    params: Mapping[str, float]
+    optim: Optim
+    batch: int = UnlearnConfig.batch
+    stop: StopRule = field(default_factory=StopRule)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoutesSection:
+    """`[routes]`: which recovery routes are tried; `held_out` families are never trained on."""
+
+    tiers: Annotated[tuple[Literal["T0", "T1", "T2", "T3", "T4", "T5"], ...], Range(ge=1)] = ("T0",)
+    include: tuple[Words, ...] = ()
+    exclude: tuple[Words, ...] = ()
+    held_out: tuple[Words, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvalSection:
+    """`[eval]`: how long an answer may get, and how many questions are scored at once (speed only)."""
+
+    max_new_tokens: Annotated[int, Range(ge=1, le=4096)] = EvalConfig.max_new_tokens
+    batch_size: Annotated[int, Range(ge=1, le=65536)] = EvalConfig.batch_size
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatisticsSection:
+    """`[statistics]`: resampling, and the thresholds of WCR."""
+
+    draws: Annotated[int, Range(ge=100, le=10_000_000)] = Statistics.draws
+    splits: Annotated[int, Range(ge=2, le=1_000_000)] = Statistics.splits
+    floor: Share = Statistics.floor
+    tolerance: Share = Statistics.tolerance
+    seed: Seed = Statistics.seed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exclusion:
+    """One cell that does not count, and why."""
+
+    cell: Words
+    reason: Words
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvidenceSection:
+    """`[evidence]`: what may feed a number."""
+
+    utility_floor: Share = Statistics.utility_floor
+    refusal_ceiling: Share = Statistics.refusal_ceiling
+    exclude: tuple[Exclusion, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClaimSection:
+    """`[claims.NAME]`: a sentence of the paper, and the condition under which the data support it."""
+
+    text: Words
+    when: Words
+
+
+@dataclass(frozen=True, kw_only=True)
+class TablesSection:
+    """`[tables]`: what is rendered."""
+
+    figures: bool = TablesConfig.figures
+
+
+@dataclass(frozen=True, kw_only=True)
+class SyncSection:
+    """`[sync]`: where the study is published."""
+
+    repo: Line = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """One checked study. `overrides` are the `--set` options it was read with, `sha256` the file's."""
+
+    path: Path
+    sha256: str
+    overrides: Mapping[str, object]
+    study: Head
+    model: ModelSection
+    benchmark: BenchmarkSection
+    imprint: ImprintSection
+    gate: GateSection
+    methods: tuple[MethodPlan, ...]
+    routes: RoutesSection
+    eval: EvalSection
+    statistics: StatisticsSection
+    evidence: EvidenceSection
+    claims: Mapping[str, ClaimSection]
+    tables: TablesSection
+    sync: SyncSection
+
+    @property
+    def name(self) -> str:
+        """The study's name."""
+        return self.study.name

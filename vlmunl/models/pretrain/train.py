@@ -1,0 +1,253 @@
+"""Train the embedded model from nothing: deterministic for a given thread count, about half an hour on one core.
+
+Usage:  python -m vlmunl.models.pretrain.train --out DIR [--steps N]
+
+A curriculum does the work: first strangers' faces and facts given in the prompt (reading a picture, copying
+from context), then the base people. Answers alone are trained on; the head runs on answer positions only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+import torch.nn.functional as nnf
+
+from vlmunl.benchmarks import corpus, faces
+from vlmunl.benchmarks.corpus import Conversation, Turn
+from vlmunl.benchmarks.people import base_people
+from vlmunl.models.pretrain.architecture import build_model, build_processor
+from vlmunl.models.pretrain.augment import augment
+from vlmunl.models.pretrain.vocabulary import train_tokenizer
+from vlmunl.rng import Streams
+
+if TYPE_CHECKING:
+    from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerFast
+
+SEED = 1
+IMAGE_TOKENS = 16
+MAX_LENGTH = 96
+PHOTOS = 12
+STRANGERS = 10_000
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Length and optimiser of the training run."""
+
+    steps: int = 6000
+    batch: int = 32
+    lr: float = 1.5e-3
+    warmup: int = 150
+    curriculum: float = 0.2
+
+    def lr_at(self, step: int) -> float:
+        """Warm-up, constant to half way, linear to 2 %."""
+        if step < self.warmup:
+            return self.lr * (step + 1) / self.warmup
+        half = self.steps // 2
+        if step < half:
+            return self.lr
+        return self.lr * (1 - 0.98 * (step - half) / max(1, self.steps - half))
+
+
+class Gallery:
+    """All training pictures as one uint8 array, indexed by look and shot."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self.people = base_people()
+        self.entries: list[tuple[faces.Look, faces.Shot]] = [
+            (p.look, faces.random_shot(rng)) for p in self.people for _ in range(PHOTOS)
+        ]
+        self.entries += [(faces.random_look(rng), faces.random_shot(rng)) for _ in range(STRANGERS)]
+        self.pixels = torch.stack([_pixels(look, shot) for look, shot in self.entries])
+
+    def person(self, rng: random.Random, *, grey: bool) -> tuple[Conversation, int]:
+        """A base person's conversation and the index of its picture."""
+        which, photo = rng.randrange(len(self.people)), rng.randrange(PHOTOS)
+        index = which * PHOTOS + photo
+        return corpus.person_conversation(rng, self.people[which], self.entries[index][1], grey=grey), index
+
+    def stranger(self, rng: random.Random, *, grey: bool, visual: int) -> tuple[Conversation, int]:
+        """A stranger's conversation and the index of its picture."""
+        index = len(self.people) * PHOTOS + rng.randrange(STRANGERS)
+        look, shot = self.entries[index]
+        return corpus.face_conversation(rng, look, shot, grey=grey, visual=visual), index
+
+
+def _pixels(look: faces.Look, shot: faces.Shot) -> torch.Tensor:
+    return torch.from_numpy(np.asarray(faces.draw(look, shot)).copy()).permute(2, 0, 1)
+
+
+def draw_sample(rng: random.Random, gallery: Gallery, phase: str) -> tuple[Conversation, int | None]:
+    """One conversation of the mix that belongs to `phase` ("skills" first, then "people")."""
+    grey = rng.random() < 0.15
+    dice = rng.random()
+    if phase == "skills":
+        if dice < 0.7:
+            return gallery.stranger(rng, grey=grey, visual=4)
+        return corpus.text_conversation(rng, gallery.people, context=1.0), None
+    if dice < 0.46:
+        return gallery.person(rng, grey=grey)
+    if dice < 0.74:
+        return gallery.stranger(rng, grey=grey, visual=3)
+    return corpus.text_conversation(rng, gallery.people), None
+
+
+class Encoder:
+    """Turns conversations into padded token batches; every string is tokenised once."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
+        self.tokenizer = tokenizer
+        self.cache: dict[Turn, tuple[list[int], list[int]]] = {}
+        self.bos, self.eos, self.pad, self.image, self.user, self.assistant = tokenizer.convert_tokens_to_ids(
+            ["<s>", "</s>", "<pad>", "<image>", "<user>", "<assistant>"]
+        )
+
+    def _turn(self, turn: Turn) -> tuple[list[int], list[int]]:
+        if turn not in self.cache:
+            ask, reply = (self.tokenizer.encode(f" {t}", add_special_tokens=False) for t in turn)
+            self.cache[turn] = (ask, reply)
+        return self.cache[turn]
+
+    def sample(self, turns: Sequence[Turn], *, image: bool) -> tuple[list[int], list[bool]]:
+        """Token ids and which of them are answers (with their end mark), cut at whole turns."""
+        ids, answers = [self.bos], [False]
+        for k, turn in enumerate(turns):
+            ask, reply = self._turn(turn)
+            head = [self.user] + ([self.image] * IMAGE_TOKENS if image and k == 0 else []) + ask + [self.assistant]
+            if len(ids) + len(head) + len(reply) + 1 > MAX_LENGTH:
+                break
+            ids += [*head, *reply, self.eos]
+            answers += [False] * len(head) + [True] * (len(reply) + 1)
+        return ids, answers
+
+    def batch(self, samples: Sequence[tuple[Conversation, int | None]]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Right-padded ids (B, T) and answer mask (B, T)."""
+        encoded = [self.sample(c.turns, image=index is not None) for c, index in samples]
+        width = max(len(ids) for ids, _ in encoded)
+        ids = torch.full((len(encoded), width), self.pad)
+        mask = torch.zeros(len(encoded), width, dtype=torch.bool)
+        for row, (tokens, answers) in enumerate(encoded):
+            ids[row, : len(tokens)] = torch.tensor(tokens)
+            mask[row, : len(answers)] = torch.tensor(answers)
+        return ids, mask
+
+
+def answer_loss(
+    model: LlavaForConditionalGeneration, ids: torch.Tensor, answers: torch.Tensor, images: torch.Tensor | None
+) -> torch.Tensor:
+    """Mean cross-entropy over answer tokens; `images` (N, 3, H, W) belong to the rows with placeholders, in order."""
+    core = model.model
+    embeds = core.get_input_embeddings()(ids)
+    if images is not None:
+        features = torch.cat(core.get_image_features(images).pooler_output)
+        where = (ids == model.config.image_token_id).unsqueeze(-1).expand_as(embeds)
+        embeds = embeds.masked_scatter(where, features.to(embeds.dtype))
+    hidden = core.language_model(inputs_embeds=embeds, use_cache=False).last_hidden_state
+    predicts = answers[:, 1:]
+    logits = model.lm_head(hidden[:, :-1][predicts])
+    return nnf.cross_entropy(logits.float(), ids[:, 1:][predicts])
+
+
+def _step_batch(
+    gallery: Gallery, encoder: Encoder, plan: Plan, rng: random.Random, noise: torch.Generator, phase: str
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+    samples = [draw_sample(rng, gallery, phase) for _ in range(plan.batch)]
+    ids, answers = encoder.batch(samples)
+    chosen = [i for _, i in samples if i is not None]
+    if not chosen:
+        return ids, answers, None
+    grey = torch.tensor([c.grey for c, i in samples if i is not None])
+    return ids, answers, augment(gallery.pixels[chosen].float() / 127.5 - 1, grey, noise)
+
+
+def train(plan: Plan, log: Path | None) -> tuple[LlavaForConditionalGeneration, PreTrainedTokenizerFast, list[float]]:
+    """Run the plan; returns the model, its tokenizer and the loss of every 50th step."""
+    streams = Streams(SEED)
+    tokenizer = train_tokenizer()
+    model = build_model(tokenizer, streams.child("init").torch())
+    gallery = Gallery(streams.child("gallery").python())
+    encoder = Encoder(tokenizer)
+    rng, noise = streams.child("samples").python(), streams.child("augment").torch()
+    optimiser = torch.optim.AdamW(model.parameters(), lr=plan.lr, betas=(0.9, 0.98), weight_decay=0.02)
+    curve: list[float] = []
+    began, recent = time.monotonic(), 0.0
+    model.train()
+    for step in range(plan.steps):
+        phase = "skills" if step < plan.curriculum * plan.steps else "people"
+        ids, answers, images = _step_batch(gallery, encoder, plan, rng, noise, phase)
+        for group in optimiser.param_groups:
+            group["lr"] = plan.lr_at(step)
+        with torch.autocast("cpu", torch.bfloat16):
+            loss = answer_loss(model, ids, answers, images)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
+        recent += float(loss.detach())
+        if step % 50 == 49:
+            curve.append(round(recent / 50, 4))
+            recent = 0.0
+            _report(log, step + 1, curve[-1], time.monotonic() - began, model, tokenizer)
+    return model, tokenizer, curve
+
+
+def _report(
+    log: Path | None,
+    step: int,
+    loss: float,
+    seconds: float,
+    model: LlavaForConditionalGeneration,
+    tokenizer: PreTrainedTokenizerFast,
+) -> None:
+    line = f"step {step:5d}  loss {loss:.3f}  {seconds:6.0f} s"
+    if step % 500 == 0:
+        from vlmunl.models.pretrain.probe import probe
+
+        figures = probe(model, tokenizer, count=96)
+        line += "  " + "  ".join(f"{k} {v:.2f}" for k, v in figures.items())
+    if log is not None:
+        with log.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+
+def save(
+    model: LlavaForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, out: Path, figures: dict[str, object]
+) -> None:
+    """Write weights (bfloat16 safetensors), configuration, processor and `training.json`."""
+    out.mkdir(parents=True, exist_ok=True)
+    model.to(torch.bfloat16).save_pretrained(out)
+    build_processor(tokenizer).save_pretrained(out)
+    text = json.dumps(figures, indent=1, sort_keys=True) + "\n"
+    (out / "training.json").write_text(text, encoding="utf-8")
+
+
+def main() -> None:
+    """Command line of the training script."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--steps", type=int, default=Plan.steps)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--log", type=Path)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    plan = Plan(steps=options.steps)
+    model, tokenizer, curve = train(plan, options.log)
+    from vlmunl.models.pretrain.probe import probe
+
+    figures: dict[str, object] = {"steps": plan.steps, "batch": plan.batch, "seed": SEED, "threads": options.threads}
+    figures |= {"loss_every_50_steps": curve, "probe": {k: round(v, 4) for k, v in probe(model, tokenizer).items()}}
+    save(model, tokenizer, options.out, figures)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""What a stage is, and what its function is given. Import these from `vlmunl.stage`."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from vlmunl.errors import MissingInput
+from vlmunl.keys import JSON
+from vlmunl.rng import Streams
+from vlmunl.store.ref import Ref
+
+Progress = Callable[[int, int, str], None]
+"""Called as progress(done, total, note)."""
+
+
+def silent(done: int, total: int, note: str) -> None:
+    """The progress callback that shows nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class External:
+    """An input that lives outside the store (a base model's directory). Only `ref.sha256` enters the key."""
+
+    ref: Ref
+    path: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """All that a stage's function may read and write, beside its config.
+
+    `out`: write outputs here, each a file NAME.ext or a directory NAME. `scratch`: anything else, deleted
+    afterwards. `paths`: where each input lies, read-only; `inputs`: the same as content addresses.
+    """
+
+    out: Path
+    scratch: Path
+    rng: Streams
+    progress: Progress = silent
+    inputs: Mapping[str, Ref] = field(default_factory=dict)
+    paths: Mapping[str, Path] = field(default_factory=dict)
+
+    def input(self, name: str) -> Path:
+        """The file (blob) or directory (tree, external) of an input.
+
+        Raises:
+            MissingInput: the cell has no input of that name.
+        """
+        if name not in self.paths:
+            raise MissingInput(f"no input named {name!r}; this cell has: {', '.join(sorted(self.paths)) or 'none'}")
+        return self.paths[name]
+
+
+StageFunction = Callable[[Any, Context], Mapping[str, JSON]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """One kind of work, declared without importing it.
+
+    Attributes:
+        name: as in the run key and in records.
+        version: bumped by hand whenever equal config and inputs may give other bytes.
+        config: the frozen dataclass of its parameters.
+        inputs: names; one that ends in `?` is optional, one that ends in `*` stands for any number.
+        outputs: names of what it writes below `Context.out`; all must be there afterwards.
+        run: the path "module:function" of `(config, context) -> metrics`.
+    """
+
+    name: str
+    version: int
+    config: type
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    run: str
+
+    def function(self) -> StageFunction:
+        """Import and return the stage's function; this is where torch is loaded."""
+        module, _, name = self.run.partition(":")
+        function: StageFunction = getattr(importlib.import_module(module), name)
+        return function
+
+    def check_inputs(self, names: Mapping[str, object]) -> None:
+        """Raise unless `names` are inputs this stage declares and no required one is absent.
+
+        Raises:
+            MissingInput: a required input is not given.
+            ValueError: an input is given that the stage does not declare.
+        """
+        prefixes = tuple(name[:-1] for name in self.inputs if name.endswith("*"))
+        required = {name for name in self.inputs if name[-1] not in "?*"}
+        optional = {name[:-1] for name in self.inputs if name.endswith("?")}
+        if missing := sorted(required - set(names)):
+            raise MissingInput(f"{self.name} needs {', '.join(missing)}, and got {', '.join(sorted(names)) or 'nothing'}")
+        for name in names:
+            if name not in required | optional and not (prefixes and name.startswith(prefixes)):
+                raise ValueError(f"stage {self.name} declares no input {name!r} (it has {', '.join(self.inputs)})")

@@ -1,0 +1,1 @@
+"""One pure function per stage; `declared` names them without importing any of them."""

@@ -1,0 +1,173 @@
+"""What each stage was asked to do. Every field says whether it enters the run key.
+
+Torch-free: planning, status and explanations read these without loading a model. A field is `keyed` when
+another value can change the bytes that come out, and `unkeyed` when it can only change how long they take.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from vlmunl.keys import keyed, unkeyed
+
+Role = Literal["imprint", "gold", "placebo"]
+Precision = Literal["fp32", "bf16"]
+Views = Literal["narrow", "wide"]
+Format = Literal["open", "cloze", "mcq", "truefalse"]
+
+FORMATS: tuple[Format, ...] = ("open", "cloze", "mcq", "truefalse")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """Which people there are: the built-in generator's arguments."""
+
+    benchmark: str = keyed(default="fictitious")
+    people: int = keyed(default=48)
+    forget: int = keyed(default=16)
+    photos: int = keyed(default=8)
+    seed: int = keyed(default=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Optim:
+    """One training loop: AdamW without weight decay, warm-up, constant to half way, linear to 5 %."""
+
+    steps: int = keyed(default=150)
+    lr: float = keyed(default=4e-3)
+    warmup: int = keyed(default=10)
+    clip: float = keyed(default=1.0)
+    precision: Precision = keyed(default="bf16")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adapter:
+    """What is trained: `lora`, `dora`, or `full` (then rank and alpha are not used)."""
+
+    recipe: Literal["lora", "dora", "full"] = keyed(default="lora")
+    rank: int = keyed(default=16)
+    alpha: int = keyed(default=32)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImprintConfig:
+    """Teach the people of `role` to the base model. Batch sizes count packed samples."""
+
+    role: Role = keyed()
+    seed: int = keyed()
+    optim: Optim = keyed(default_factory=Optim)
+    adapter: Adapter = keyed(default_factory=Adapter)
+    image_samples: int = keyed(default=16)
+    text_samples: int = keyed(default=6)
+    replay: int = keyed(default=16)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GateConfig:
+    """Measure imprint and gold on the held-back paraphrases; thresholds are policy, not parameters."""
+
+    seed: int = keyed()
+    batch_size: int = unkeyed(default=128)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StopRule:
+    """Stop on training-side measures only: forget NLL above `forget_nll`, or retain NLL above its bound.
+
+    `forget_nll` is in nats per answer token on the forget batch being trained; 0 disables the rule.
+    """
+
+    forget_nll: float = keyed(default=0.0)
+    patience: int = keyed(default=3)
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnlearnConfig:
+    """Apply one method to the imprint; `params` are the method's own settings, defaults filled in."""
+
+    method: str = keyed()
+    version: int = keyed()
+    params: Mapping[str, float] = keyed()
+    views: Views = keyed(default="narrow")
+    seed: int = keyed()
+    optim: Optim = keyed(default_factory=Optim)
+    adapter: Adapter = keyed(default_factory=Adapter)
+    batch: int = keyed(default=24)
+    stop: StopRule = keyed(default_factory=StopRule)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvalConfig:
+    """Score one model by every route in `routes`; `catalogue` is the hash of their definitions."""
+
+    routes: tuple[str, ...] = keyed()
+    catalogue: str = keyed()
+    max_new_tokens: int = keyed(default=8)
+    batch_size: int = unkeyed(default=128)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GatePolicy:
+    """When an imprint counts: `need` of `of` held-back paraphrases per item, headroom bound above `headroom`."""
+
+    need: int = keyed(default=3)
+    of: int = keyed(default=4)
+    headroom: float = keyed(default=0.20)
+    min_identities: int = keyed(default=8)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Statistics:
+    """Resampling and thresholds of WCR (DESIGN section 5)."""
+
+    draws: int = keyed(default=5000)
+    splits: int = keyed(default=200)
+    level: float = keyed(default=0.95)
+    floor: float = keyed(default=0.20)
+    tolerance: float = keyed(default=0.10)
+    utility_floor: float = keyed(default=0.8)
+    refusal_ceiling: float = keyed(default=0.2)
+    seed: int = keyed(default=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowSpec:
+    """One row of the results: a role or a method of the study."""
+
+    name: str = keyed()
+    label: str = keyed()
+    kind: Literal["role", "method"] = keyed()
+    views: Views | None = keyed(default=None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClaimSpec:
+    """A sentence of the paper and the condition under which the data support it."""
+
+    name: str = keyed()
+    text: str = keyed()
+    when: str = keyed()
+
+
+@dataclass(frozen=True, kw_only=True)
+class AggregateConfig:
+    """Everything `aggregate` needs beside the run manifest and the rows it names."""
+
+    study: str = keyed()
+    title: str = keyed(default="")
+    tier: str = keyed(default="T0")
+    catalogue: str = keyed()
+    held_out: tuple[str, ...] = keyed(default=())
+    rows: tuple[RowSpec, ...] = keyed()
+    gate: GatePolicy = keyed(default_factory=GatePolicy)
+    statistics: Statistics = keyed(default_factory=Statistics)
+    claims: tuple[ClaimSpec, ...] = keyed(default=())
+
+
+@dataclass(frozen=True, kw_only=True)
+class TablesConfig:
+    """What is rendered from the verified results."""
+
+    figures: bool = keyed(default=True)

@@ -1,0 +1,65 @@
+"""The stages, declared once and without their code: name, version, config, inputs, outputs, path.
+
+An input name that ends in `?` is optional; one that ends in `*` stands for any number of inputs with that
+prefix. Bump `version` by hand whenever the same config and inputs may give other bytes.
+"""
+
+from __future__ import annotations
+
+from vlmunl.stage import Stage
+from vlmunl.stages import configs as c
+
+DATA = Stage(
+    name="data", version=1, config=c.DataConfig, inputs=(), outputs=("benchmark",), run="vlmunl.stages.data:run"
+)
+IMPRINT = Stage(
+    name="imprint",
+    version=1,
+    config=c.ImprintConfig,
+    inputs=("base", "benchmark"),
+    outputs=("adapter", "curve"),
+    run="vlmunl.stages.imprint:run",
+)
+GATE = Stage(
+    name="gate",
+    version=1,
+    config=c.GateConfig,
+    inputs=("base", "benchmark", "imprint", "gold"),
+    outputs=("rows",),
+    run="vlmunl.stages.gate:run",
+)
+UNLEARN = Stage(
+    name="unlearn",
+    version=1,
+    config=c.UnlearnConfig,
+    inputs=("base", "benchmark", "imprint?"),
+    outputs=("adapter", "curve"),
+    run="vlmunl.stages.unlearn:run",
+)
+EVAL = Stage(
+    name="eval",
+    version=1,
+    config=c.EvalConfig,
+    # adapters are applied in the order adapter0, adapter1; none for the base model
+    inputs=("base", "benchmark", "adapter0?", "adapter1?"),
+    outputs=("rows",),
+    run="vlmunl.stages.evaluate:run",
+)
+AGGREGATE = Stage(
+    name="aggregate",
+    version=1,
+    config=c.AggregateConfig,
+    inputs=("manifest", "eval/*", "gate/*"),
+    outputs=("verified_results", "summary"),
+    run="vlmunl.stages.aggregate:run",
+)
+TABLES = Stage(
+    name="tables",
+    version=1,
+    config=c.TablesConfig,
+    inputs=("results",),
+    outputs=("generated",),
+    run="vlmunl.stages.tables:run",
+)
+
+STAGES: dict[str, Stage] = {s.name: s for s in (DATA, IMPRINT, GATE, UNLEARN, EVAL, AGGREGATE, TABLES)}

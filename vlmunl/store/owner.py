@@ -1,0 +1,65 @@
+"""Who made a temporary file or a claim, and whether that process still lives."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import socket
+from pathlib import Path
+from uuid import uuid4
+
+import xxhash
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9.]")
+
+
+@functools.cache
+def machine() -> str:
+    """Host name plus a token of this boot and process namespace.
+
+    Only where all three agree may a process id be looked up: containers share host names, hosts reboot.
+    """
+    parts = [socket.gethostname()]
+    for read in (lambda: Path("/proc/sys/kernel/random/boot_id").read_text(), lambda: os.readlink("/proc/self/ns/pid")):
+        try:
+            parts.append(read())
+        except OSError:
+            parts.append("")
+    host = _UNSAFE.sub("", parts[0].partition(".")[0])[:40] or "host"
+    return f"{host}.{xxhash.xxh3_64_hexdigest('|'.join(parts).encode())[:8]}"
+
+
+def unique_name() -> str:
+    """A file name that no other process on any host makes: machine-pid-uuid."""
+    return f"{machine()}-{os.getpid()}-{uuid4().hex}"
+
+
+def parse_name(name: str) -> tuple[str, int] | None:
+    """(machine, pid) of a `unique_name`; None if it is not one."""
+    parts = name.rsplit("-", 2)
+    if len(parts) != 3 or not parts[1].isdecimal() or len(parts[1]) > 9:
+        return None
+    return parts[0], int(parts[1])
+
+
+def process_start(pid: int) -> int:
+    """Start time of a process in clock ticks since boot; 0 if it is gone, a zombie, or cannot be seen."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+    except OSError:
+        return 0
+    fields = stat.rpartition(")")[2].split()  # the name before the bracket may hold spaces
+    return 0 if fields[0] in "ZX" else int(fields[19])
+
+
+def alive(pid: int, start: int = 0) -> bool:
+    """Is that process of this machine running? With `start`, a later process under the same id is not it."""
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # another user's process, perhaps hidden from /proc
+        return True
+    seen = process_start(pid)
+    return seen != 0 and start in (0, seen)

@@ -1,0 +1,162 @@
+"""Records: what one finished cell read, did and wrote. One immutable file each.
+
+The file's name holds key, outcome and an address of the result, so that listing names says what is done.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple, NoReturn
+
+import xxhash
+
+from vlmunl.errors import StoreDamaged
+from vlmunl.keys import JSON, canonical, compact, jsonable, run_key
+from vlmunl.store.ref import Ref
+
+Outcome = Literal["ok", "error"]
+
+SCHEMA = 1
+LARGEST = 16 << 20
+_NAME = re.compile(r"([0-9a-f]{32})\.(ok|error)\.([0-9a-f]{16})\.json")
+_TYPES: dict[str, tuple[type, ...]] = {
+    "schema": (int,),
+    "key": (str,),
+    "cell": (str,),
+    "stage": (str,),
+    "stage_version": (int,),
+    "params": (dict,),
+    "inputs": (dict,),
+    "outcome": (str,),
+    "outputs": (dict,),
+    "metrics": (dict,),
+    "error": (str, type(None)),
+    "env": (dict,),
+}
+
+
+class RecordName(NamedTuple):
+    """What a record's file name says. `address` is 16 hex digits of the result's hash."""
+
+    key: str
+    outcome: Outcome
+    address: str
+
+    @property
+    def file(self) -> str:
+        """The file name."""
+        return f"{self.key}.{self.outcome}.{self.address}.json"
+
+    @classmethod
+    def parse(cls, file: str) -> RecordName | None:
+        """Read a file name; None if it is not a record's."""
+        match = _NAME.fullmatch(file)
+        if match is None:
+            return None
+        return cls(match[1], "ok" if match[2] == "ok" else "error", match[3])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """One attempt at a cell that ended.
+
+    `key`, `outcome`, `outputs`, `metrics` and `error` are the result and make the record's address; `cell`
+    is a label, and `env` tells where and when (versions, host, time, memory, traceback of an error).
+    """
+
+    key: str
+    cell: str
+    stage: str
+    stage_version: int
+    params: Mapping[str, JSON]
+    inputs: Mapping[str, Ref]
+    outcome: Outcome
+    outputs: Mapping[str, Ref] = field(default_factory=dict)
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    error: str | None = None
+    env: Mapping[str, Any] = field(default_factory=dict)
+    schema: int = SCHEMA
+
+    @property
+    def name(self) -> RecordName:
+        """The record's name, which depends on its result and not on where or when it was made."""
+        result = {
+            "key": self.key,
+            "outcome": self.outcome,
+            "outputs": _refs(self.outputs),
+            "metrics": jsonable(self.metrics),
+            "error": self.error,
+        }
+        return RecordName(self.key, self.outcome, xxhash.xxh3_64_hexdigest(compact(result)))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON, read back by `from_json`."""
+        plain = {name: jsonable(getattr(self, name)) for name in _TYPES}
+        return plain | {"inputs": _refs(self.inputs), "outputs": _refs(self.outputs)}
+
+    @classmethod
+    def from_json(cls, value: object) -> Record:
+        """Read a record from untrusted JSON.
+
+        Raises:
+            ValueError: a field is missing, unknown or of the wrong type, or the key does not follow from
+                stage, version, params and inputs.
+        """
+        if not isinstance(value, dict) or set(value) != set(_TYPES):
+            raise ValueError(f"a record has exactly the fields {', '.join(_TYPES)}")
+        for name, types in _TYPES.items():
+            if not isinstance(value[name], types) or isinstance(value[name], bool):
+                raise ValueError(f"field {name!r} is {type(value[name]).__name__}")
+        if value["schema"] != SCHEMA or value["outcome"] not in ("ok", "error"):
+            raise ValueError(f"schema {value['schema']} or outcome {value['outcome'][:40]!r} is not known")
+        refs = {n: {k: Ref.from_json(v) for k, v in value[n].items()} for n in ("inputs", "outputs")}
+        record = cls(**(value | refs))
+        record.check_key()
+        return record
+
+    def check_key(self) -> None:
+        """Raise ValueError unless the key follows from stage, version, params and inputs."""
+        expected = run_key(self.stage, self.stage_version, self.params, self.inputs)
+        if self.key != expected:
+            raise ValueError(f"key {self.key[:40]} does not follow from the record's own fields ({expected})")
+
+
+def _refs(refs: Mapping[str, Ref]) -> dict[str, Any]:
+    return {name: ref.to_json() for name, ref in refs.items()}
+
+
+def dump(record: Record) -> tuple[RecordName, bytes]:
+    """The name and the bytes of a record's file: sorted, indented JSON.
+
+    Raises:
+        ValueError: a value cannot be recorded (NaN, a key that is not text, too large), or the record's key
+            does not follow from its fields.
+    """
+    document = json.loads(canonical(record.to_json()))  # refuses what has no one spelling, normalises text
+    data = json.dumps(document, sort_keys=True, indent=1, ensure_ascii=False).encode() + b"\n"
+    if len(data) > LARGEST:
+        raise ValueError(f"a record of {len(data)} bytes is too large; write big results as an output")
+    return Record.from_json(document).name, data
+
+
+def parse(data: bytes, name: RecordName, where: str) -> Record:
+    """Read a record's file and hold it against its name.
+
+    Raises:
+        StoreDamaged: it is torn, altered, or not the record that its name promises; the message names `where`.
+    """
+    try:
+        record = Record.from_json(json.loads(data, parse_constant=_refuse))
+        if record.name != name:
+            raise ValueError("its content does not match its name")
+    except (ValueError, RecursionError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise StoreDamaged(f"record {where} is damaged: {reason}", "delete the file; its cell will run again") from None
+    return record
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")
