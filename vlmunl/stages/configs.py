@@ -39,7 +39,7 @@ class Optim:
     lr: float = keyed(default=4e-3)
     warmup: int = keyed(default=10)
     clip: float = keyed(default=1.0)
-    precision: Precision = keyed(default="bf16")
+    precision: Precision = keyed(default="fp32")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +53,11 @@ class Adapter:
 
 @dataclass(frozen=True, kw_only=True)
 class ImprintConfig:
-    """Teach the people of `role` to the base model. Batch sizes count packed samples."""
+    """Teach the people of `role` to the base model.
+
+    `image_samples`, `text_samples` and `replay` count packed samples per step, `max_length` tokens per sample;
+    `augment` is the strength of the random changes of pictures (0 for none, 1 as in pre-training).
+    """
 
     role: Role = keyed()
     seed: int = keyed()
@@ -62,6 +66,8 @@ class ImprintConfig:
     image_samples: int = keyed(default=16)
     text_samples: int = keyed(default=6)
     replay: int = keyed(default=16)
+    augment: float = keyed(default=0.5)
+    max_length: int = keyed(default=128)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,12 +91,16 @@ class StopRule:
 
 @dataclass(frozen=True, kw_only=True)
 class UnlearnConfig:
-    """Apply one method to the imprint; `params` are the method's own settings, defaults filled in."""
+    """Apply one method to the imprint; `params` are the method's own settings, defaults filled in.
+
+    `held_out` names the route families that no wide view may draw its training prompts from.
+    """
 
     method: str = keyed()
     version: int = keyed()
     params: Mapping[str, float] = keyed()
     views: Views = keyed(default="narrow")
+    held_out: tuple[str, ...] = keyed(default=())
     seed: int = keyed()
     optim: Optim = keyed(default_factory=Optim)
     adapter: Adapter = keyed(default_factory=Adapter)
@@ -157,7 +167,8 @@ class AggregateConfig:
 
     study: str = keyed()
     title: str = keyed(default="")
-    tier: str = keyed(default="T0")
+    tiers: tuple[str, ...] = keyed(default=("T0",))
+    routes: tuple[str, ...] = keyed()
     catalogue: str = keyed()
     held_out: tuple[str, ...] = keyed(default=())
     rows: tuple[RowSpec, ...] = keyed()

@@ -101,9 +101,8 @@ def _initialise(model: LlavaForConditionalGeneration, generator: torch.Generator
 
 
 def build_model(tokenizer: PreTrainedTokenizerFast, generator: torch.Generator) -> LlavaForConditionalGeneration:
-    """A freshly initialised model in float32 with eager attention (faster than SDPA at this size on CPUs)."""
+    """A freshly initialised model in float32."""
     config = build_config(tokenizer)
-    config._attn_implementation = "eager"
     model = LlavaForConditionalGeneration(config)
     _initialise(model, generator)
     model.tie_weights()

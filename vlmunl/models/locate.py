@@ -1,0 +1,47 @@
+"""Where a base model's files lie, without loading any of them (and without torch)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vlmunl.errors import MissingInput, StudyError
+
+TINY = Path(__file__).parent / "tiny"
+
+
+def locate(model: str, revision: str | None, workspace: Path) -> Path:
+    """Directory of a model: `tiny` (embedded), a folder of the workspace, or a snapshot in the Hub cache.
+
+    Nothing is downloaded. A Hub id needs a revision, so that the same study means the same weights later.
+
+    Raises:
+        StudyError: a Hub id without a revision.
+        MissingInput: the model is not on this machine.
+    """
+    if model == "tiny":
+        return _with_config(TINY, model)
+    folder = (workspace / model).expanduser()
+    if folder.is_dir():
+        return _with_config(folder, model)
+    if model.startswith((".", "/", "~")):
+        raise MissingInput(f"no model folder {folder}", "check [model] id in the study")
+    if revision is None:
+        raise StudyError(f"[model] {model} has no revision", 'pin one: revision = "<commit of the model repository>"')
+    return _with_config(_snapshot(model, revision), model)
+
+
+def _snapshot(model: str, revision: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(model, revision=revision, local_files_only=True))
+    except (LocalEntryNotFoundError, HFValidationError, FileNotFoundError):
+        remedy = f"on a machine with network: hf download {model} --revision {revision}"
+        raise MissingInput(f"model {model}@{revision} is not in this machine's Hub cache", remedy) from None
+
+
+def _with_config(folder: Path, model: str) -> Path:
+    if not (folder / "config.json").is_file():
+        raise MissingInput(f"{folder} holds no model (no config.json), asked for by [model] id = {model!r}")
+    return folder.resolve()

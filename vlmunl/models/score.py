@@ -1,0 +1,200 @@
+"""Score many questions in few forward passes: the greedy answer, the right answer's likelihood, its rank.
+
+Questions that open with a picture share the picture's part of the computation: each picture runs through the
+tower and the language model once, and its keys and values are reused by every question on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from vlmunl.models.forward import collate, embed, image_features, positions
+from vlmunl.models.chat import Encoded
+from vlmunl.models.vlm import VLM
+from vlmunl.stage_types import Progress
+
+
+@dataclass(frozen=True)
+class Query:
+    """A prompt (token ids), the index of its picture, the right answer and the wrong ones it is ranked against."""
+
+    prompt: tuple[int, ...]
+    image: int | None
+    answer: str
+    distractors: tuple[str, ...]
+
+
+class Scored(NamedTuple):
+    """The greedy text, the mean log-probability per token of the right answer, and whether it beats all others."""
+
+    text: str
+    logp: float
+    rank1: bool
+
+
+class _State(NamedTuple):
+    """After a prompt: log-probabilities of the next token (B, V), the cache, and the mask of all columns so far."""
+
+    logp: Tensor
+    cache: Any
+    mask: Tensor
+
+
+@torch.inference_mode()
+def score(
+    vlm: VLM,
+    queries: Sequence[Query],
+    pixels: Tensor | None,
+    *,
+    max_new_tokens: int,
+    batch_size: int,
+    progress: Progress | None = None,
+) -> list[Scored]:
+    """Score every query; results do not depend on order or on `batch_size` (to rounding of the likelihoods).
+
+    `pixels` is (N, C, H, W); at most `batch_size` prompts, or pictures, are in one forward pass.
+    """
+    features = _features(vlm, pixels, batch_size)
+    found: dict[int, Scored] = {}
+    for chunk, states in _chunks(vlm, queries, features, batch_size):
+        batch = [queries[i] for i in chunk]
+        texts = _greedy(vlm, states, max_new_tokens)
+        likely = _likelihoods(vlm, batch, states, features)
+        found.update({i: Scored(t, *r) for i, t, r in zip(chunk, texts, likely, strict=True)})
+        if progress is not None:
+            progress(len(found), len(queries), "questions")
+    return [found[i] for i in range(len(queries))]
+
+
+def _features(vlm: VLM, pixels: Tensor | None, size: int) -> Tensor | None:
+    if pixels is None or len(pixels) == 0:
+        return None
+    dtype = vlm.model.dtype
+    return torch.cat([image_features(vlm.model, p.to(vlm.device, dtype)) for p in pixels.split(size)])
+
+
+def _chunks(
+    vlm: VLM, queries: Sequence[Query], features: Tensor | None, size: int
+) -> Iterator[tuple[list[int], _State]]:
+    """Batches of queries of similar length after their shared part, each with the model's state after them."""
+    shared: dict[tuple[int, ...], list[int]] = {}
+    for i, query in enumerate(queries):
+        shared.setdefault(_opening(query, vlm.image_token), []).append(i)
+    for opening, members in shared.items():
+        ordered = sorted(members, key=lambda i: (len(queries[i].prompt), queries[i].image or 0, i))
+        for start in range(0, len(ordered), size):
+            chunk = ordered[start : start + size]
+            yield chunk, _prefill(vlm, [queries[i] for i in chunk], len(opening), features)
+
+
+def _opening(query: Query, image_token: int) -> tuple[int, ...]:
+    """The tokens up to the end of the picture, if the prompt begins with it; else nothing."""
+    if query.image is None:
+        return ()
+    last = max(i for i, t in enumerate(query.prompt) if t == image_token) + 1
+    return query.prompt[:last] if last < len(query.prompt) and last <= 2 * query.prompt.count(image_token) else ()
+
+
+def _prefill(vlm: VLM, batch: Sequence[Query], opening: int, features: Tensor | None) -> _State:
+    from transformers import DynamicCache
+
+    cache = DynamicCache()
+    mask = torch.zeros(len(batch), 0, dtype=torch.bool, device=vlm.device)
+    if opening:
+        cache, mask = _pictures(vlm, batch, opening, features)
+    rest = [Encoded(list(q.prompt[opening:]), [False] * (len(q.prompt) - opening)) for q in batch]
+    padded = collate(rest, None, vlm.pad_token, left=True).to(vlm.device)
+    pictures = None if opening else _of_batch(batch, features)
+    embeds = embed(vlm.model, padded.ids, vlm.image_token, pictures)
+    return _advance(vlm, embeds, cache, mask, padded.mask)
+
+
+def _of_batch(batch: Sequence[Query], features: Tensor | None) -> Tensor | None:
+    chosen = [q.image for q in batch if q.image is not None]
+    return features[chosen] if features is not None and chosen else None
+
+
+def _pictures(vlm: VLM, batch: Sequence[Query], opening: int, features: Tensor | None) -> tuple[Any, Tensor]:
+    """Run the opening of each distinct picture of the batch once and give every row its copy of the cache."""
+    from transformers import DynamicCache
+
+    assert features is not None
+    distinct = sorted({q.image for q in batch if q.image is not None})
+    ids = torch.tensor([batch[0].prompt[:opening]] * len(distinct), device=vlm.device)
+    mask = torch.ones_like(ids, dtype=torch.bool)
+    embeds = embed(vlm.model, ids, vlm.image_token, features[distinct])
+    cache = DynamicCache()
+    vlm.model.model.language_model(
+        inputs_embeds=embeds, attention_mask=mask.long(), position_ids=positions(mask), past_key_values=cache
+    )
+    place = {image: row for row, image in enumerate(distinct)}
+    rows = torch.tensor([place[q.image] for q in batch if q.image is not None], device=vlm.device)
+    cache.batch_select_indices(rows)
+    return cache, mask[rows]
+
+
+def _advance(vlm: VLM, embeds: Tensor, cache: Any, before: Tensor, now: Tensor) -> _State:
+    mask = torch.cat([before, now], dim=1)
+    out = vlm.model.model.language_model(
+        inputs_embeds=embeds,
+        attention_mask=mask.long(),
+        position_ids=positions(mask)[:, before.shape[1] :],
+        past_key_values=cache,
+        use_cache=True,
+    )
+    logits = vlm.model.lm_head(out.last_hidden_state[:, -1])
+    return _State(torch.log_softmax(logits.float(), -1), out.past_key_values, mask)
+
+
+def _greedy(vlm: VLM, state: _State, limit: int) -> list[str]:
+    """Greedy answers of at most `limit` tokens; stops as soon as every row has ended. The cache grows."""
+    rows: list[list[int]] = [[] for _ in range(len(state.mask))]
+    open_ = torch.ones(len(rows), dtype=torch.bool)
+    logp, mask = state.logp, state.mask
+    stops = torch.tensor(sorted(vlm.stop_tokens))
+    for _ in range(limit):
+        token = logp.argmax(-1).cpu()
+        open_ &= ~torch.isin(token, stops)
+        if not open_.any():
+            break
+        for row in torch.nonzero(open_).flatten().tolist():
+            rows[row].append(int(token[row]))
+        embeds = vlm.model.get_input_embeddings()(token.to(vlm.device)[:, None])
+        step = _advance(vlm, embeds, state.cache, mask, torch.ones_like(mask[:, :1]))
+        logp, mask = step.logp, step.mask
+    return [str(t).strip() for t in vlm.tokenizer.batch_decode(rows, skip_special_tokens=True)]
+
+
+def _likelihoods(
+    vlm: VLM, batch: Sequence[Query], state: _State, features: Tensor | None
+) -> list[tuple[float, bool]]:
+    answers = [[vlm.chat.answer_tokens(a) for a in (q.answer, *q.distractors)] for q in batch]
+    if all(len(tokens) == 1 for row in answers for tokens in row):
+        return [_ranked(state.logp[i, [t[0] for t in row]].tolist()) for i, row in enumerate(answers)]
+    return [_ranked(_sequences(vlm, q, row, features)) for q, row in zip(batch, answers, strict=True)]
+
+
+def _ranked(logp: Sequence[float]) -> tuple[float, bool]:
+    """The first candidate is the right one; ties do not count as first."""
+    return float(logp[0]), all(logp[0] > other for other in logp[1:])
+
+
+def _sequences(vlm: VLM, query: Query, answers: Sequence[list[int]], features: Tensor | None) -> list[float]:
+    """Mean log-probability per token of each answer of several tokens, by whole forward passes."""
+    samples = [Encoded([*query.prompt, *a], [False] * len(query.prompt) + [True] * len(a)) for a in answers]
+    padded = collate(samples, None, vlm.pad_token).to(vlm.device)
+    pictures = _of_batch([query] * len(samples), features)
+    embeds = embed(vlm.model, padded.ids, vlm.image_token, pictures)
+    out = vlm.model.model.language_model(
+        inputs_embeds=embeds, attention_mask=padded.mask.long(), position_ids=positions(padded.mask), use_cache=False
+    )
+    predicts = padded.answers[:, 1:]
+    logp = torch.log_softmax(vlm.model.lm_head(out.last_hidden_state[:, :-1]).float(), -1)
+    chosen = logp.gather(-1, padded.ids[:, 1:, None])[..., 0].masked_fill(~predicts, 0.0)
+    means: list[float] = (chosen.sum(1) / predicts.sum(1)).tolist()
+    return means

@@ -1,0 +1,83 @@
+"""Stage `gate`: was the imprint really learned? Held-back paraphrases and the canonical question, in every format.
+
+The record holds measurements. Thresholds are the study's policy and are applied when a status is derived.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from vlmunl.benchmarks import schema
+from vlmunl.models import adapters
+from vlmunl.models.vlm import VLM, load
+from vlmunl.routes.catalogue import Route
+from vlmunl.routes.pictures import Pictures
+from vlmunl.routes.questions import questions
+from vlmunl.stages.configs import FORMATS, Format
+from vlmunl.stages.rows import Asked, Row, of_question, score_rows, write_rows
+
+if TYPE_CHECKING:
+    from vlmunl.benchmarks.schema import Benchmark
+    from vlmunl.stage import Context
+    from vlmunl.stages.configs import GateConfig
+
+HELD, TRAINED = (4, 5, 6, 7), (0, 1, 2, 3)
+
+
+def gate_routes() -> tuple[Route, ...]:
+    """For each format the held-back direct questions and the canonical one (true/false: a balanced four)."""
+    return tuple(r for form in FORMATS for r in (_route(f"gate_{form}", form, HELD), _canonical(form)))
+
+
+def _canonical(form: Format) -> Route:
+    return _route(f"canonical_{form}", form, TRAINED if form == "truefalse" else TRAINED[:1])
+
+
+def _route(name: str, form: Format, ask: tuple[int, ...]) -> Route:
+    return Route(
+        id=name, family="gate", modality="canonical", description="", source="", format=form, ask=ask, image=("photo:0",)
+    )
+
+
+def run(config: GateConfig, ctx: Context) -> Mapping[str, object]:
+    """Write `rows.parquet`; the metrics hold, per format, the hits of every item and the canonical accuracies."""
+    benchmark = schema.load(ctx.input("benchmark"))
+    rows: list[Row] = []
+    for role in ("imprint", "gold"):
+        vlm = load(ctx.input("base"))
+        vlm = VLM(adapters.merge(vlm.model, ctx.input(role)), vlm.processor)
+        pictures = Pictures(benchmark.retain)
+        asked = list(_asked(benchmark, pictures))
+        found = score_rows(vlm, asked, pictures, max_new_tokens=8, batch_size=config.batch_size, progress=ctx.progress)
+        rows += [{"model": role, **row} for row in found]
+    write_rows(rows, ctx.out / "rows.parquet")
+    return {"formats": {form: _measured(rows, form, benchmark) for form in FORMATS}}
+
+
+def _asked(benchmark: Benchmark, pictures: Pictures) -> Iterator[Asked]:
+    for identity in benchmark.forget:
+        for route in gate_routes():
+            for question in questions(route, identity, ()):
+                yield of_question(question, pictures, "forget")
+
+
+def _measured(rows: Sequence[Row], form: Format, benchmark: Benchmark) -> dict[str, Any]:
+    attributes = [f.attribute for f in benchmark.forget[0].facts]
+    table: dict[tuple[str, str, str, str], list[float]] = {}
+    for r in rows:
+        table.setdefault((r["model"], r["route"], r["identity"], r["attribute"]), []).append(r["score"])
+
+    def per_item(model: str, route: str, identity: str) -> list[list[float]]:
+        return [table[model, f"{route}_{form}", identity, a] for a in attributes]
+
+    people = [i.id for i in benchmark.forget]
+    return {
+        "n": len(HELD),
+        "attributes": attributes,
+        "hits": {p: [int(sum(v)) for v in per_item("imprint", "gate", p)] for p in people},
+        **{
+            f"canonical_{model}": {p: [sum(v) / len(v) for v in per_item(model, "canonical", p)] for p in people}
+            for model in ("imprint", "gold")
+        },
+    }

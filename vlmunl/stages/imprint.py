@@ -1,0 +1,94 @@
+"""Stage `imprint`: teach people to the base model. Gold and placebo see the retained people only."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+import torch
+
+from vlmunl.benchmarks import schema
+from vlmunl.methods import terms, views
+from vlmunl.models import adapters
+from vlmunl.models.forward import Batch
+from vlmunl.models.loop import Loss, Trainer, fit
+from vlmunl.models.pretrain.augment import augment
+from vlmunl.models.samples import Encoder, Sample
+from vlmunl.models.vlm import VLM, load
+from vlmunl.stages.files import write_curve
+
+if TYPE_CHECKING:
+    from vlmunl.benchmarks.schema import Benchmark
+    from vlmunl.rng import Streams
+    from vlmunl.stage import Context
+    from vlmunl.stages.configs import Adapter, ImprintConfig
+
+GREY_EVERY, GREY_SHARE = 3, 0.2  # in every third batch a fifth of the pictures loses its colours
+
+
+def run(config: ImprintConfig, ctx: Context) -> Mapping[str, object]:
+    """Write `adapter/` and `curve.json`; the metrics say how the training went."""
+    return teach(config, schema.load(ctx.input("benchmark")), load(ctx.input("base")), ctx)
+
+
+def teach(
+    config: ImprintConfig, benchmark: Benchmark, vlm: VLM, ctx: Context, *, adapter: Adapter | None = None
+) -> Mapping[str, object]:
+    """The imprint recipe; `retrain` uses it too, with streams of its own."""
+    people = benchmark.identities if config.role == "imprint" else benchmark.retain
+    trainer = Trainer(vlm, adapter or config.adapter, config.optim)
+    lesson = _Lesson(config, benchmark, people, Encoder(vlm, config.max_length), ctx.rng)
+    curve = fit(trainer, lambda step: lesson.losses(trainer, step), progress=ctx.progress)
+    adapters.save(trainer.trained, ctx.out / "adapter")
+    write_curve(curve, ctx.out / "curve.json")
+    tail = [s["nll"] for s in curve.steps[-10:]]
+    return {"steps": len(curve.steps), "people": len(people), "final_nll": round(sum(tail) / max(1, len(tail)), 5)}
+
+
+class _Lesson:
+    """Draws the batches of one role."""
+
+    def __init__(
+        self,
+        config: ImprintConfig,
+        benchmark: Benchmark,
+        people: tuple[schema.Identity, ...],
+        encoder: Encoder,
+        streams: Streams,
+    ) -> None:
+        self.config, self.people, self.encoder = config, people, encoder
+        self.replay = [views.replay(chat) for chat in benchmark.replay]
+        self.rng = streams.child("batches").python()
+        self.noise = streams.child("augment").torch()
+
+    def losses(self, trainer: Trainer, step: int) -> Iterable[Loss]:
+        out = trainer.out(self._augmented(self.encoder.batch(self._samples()), step))
+        loss = terms.descent(out, None, {})
+        yield loss, {"nll": float(loss.detach())}
+
+    def _samples(self) -> list[Sample]:
+        config, rng = self.config, self.rng
+        chosen = _without_repeats(self.people, config.image_samples, rng)
+        samples = [views.with_photo(rng, person) for person in chosen]
+        samples += [views.by_name(rng, self.people) for _ in range(config.text_samples)]
+        return samples + rng.sample(self.replay, min(config.replay, len(self.replay)))
+
+    def _augmented(self, batch: Batch, step: int) -> Batch:
+        if batch.pixels is None or self.config.augment <= 0:
+            return batch
+        grey = torch.zeros(len(batch.pixels), dtype=torch.bool)
+        if step % GREY_EVERY == 0:
+            taught = self.config.image_samples
+            grey[:taught] = torch.rand(taught, generator=self.noise) < GREY_SHARE
+        return batch._replace(pixels=augment(batch.pixels, grey, self.noise, self.config.augment))
+
+
+def _without_repeats(
+    people: tuple[schema.Identity, ...], count: int, rng: random.Random
+) -> list[schema.Identity]:
+    """`count` people, none twice before all have come once."""
+    chosen: list[schema.Identity] = []
+    while len(chosen) < count:
+        chosen += rng.sample(people, min(len(people), count - len(chosen)))
+    return chosen
