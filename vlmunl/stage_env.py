@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import datetime
+import contextlib
+import datetime as dt
 import functools
 import os
 import platform
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import vlmunl
+from vlmunl.errors import VlmunlError
 from vlmunl.store.tree import tree_ref_of_directory
 
 _LIBRARIES = ("torch", "transformers", "peft", "accelerate", "safetensors", "numpy", "pyarrow", "matplotlib")
@@ -27,27 +29,26 @@ class Measured:
 
     def __init__(self, **extra: Any) -> None:
         self._extra = {name: value for name, value in extra.items() if value not in (None, {})}
-        self._started = datetime.datetime.now(datetime.UTC)
+        self._started = dt.datetime.now(dt.UTC)
         self._clock = time.monotonic()
+        self._code = {"git": git_commit(), "code": code_digest()}  # now: the files may change while it runs
         _reset_peak()
 
     def finish(self) -> dict[str, Any]:
         """The `env` of a record. Libraries are listed if the process has loaded them."""
         env = {
             "started": self._started.isoformat(timespec="seconds"),
-            "ended": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            "ended": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
             "wall_s": round(time.monotonic() - self._clock, 3),
             "peak_rss_mb": _peak_mb(),
             "host": socket.gethostname(),
             "user": _user(),
             "device": _device(),
-            "git": git_commit(),
-            "code": code_digest(),
             "versions": _versions(),
         }
         if job := os.environ.get("SLURM_JOB_ID"):
             env["slurm_job"] = job
-        return env | self._extra
+        return env | self._code | self._extra
 
 
 def _versions() -> dict[str, str]:
@@ -77,10 +78,8 @@ def _user() -> str:
 
 def _reset_peak() -> None:
     """Start the peak anew: a worker that stays alive would else report the largest of its cells for each."""
-    try:
+    with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        pass
 
 
 def _peak_mb() -> int | None:
@@ -118,6 +117,12 @@ def _resolve(git: Path, head: str) -> str | None:
 
 
 @functools.cache
-def code_digest() -> str:
-    """sha256 of this package's files, which tells a modified checkout from the commit it is based on."""
-    return tree_ref_of_directory(Path(vlmunl.__file__).resolve().parent).sha256
+def code_digest() -> str | None:
+    """sha256 of this package's files, which tells a modified checkout from the commit it is based on.
+
+    None if something among them cannot be read: an editor's lock file is no reason to fail a cell.
+    """
+    try:
+        return tree_ref_of_directory(Path(vlmunl.__file__).resolve().parent).sha256
+    except (VlmunlError, OSError):
+        return None

@@ -10,7 +10,9 @@ from typing import Literal
 from vlmunl.keys import JSON, jsonable
 from vlmunl.store import Record, Ref, Store
 
-Kind = Literal["hit", "forced", "input missing", "output missing", "failed before", "changed", "first run"]
+Kind = Literal[
+    "hit", "forced", "input missing", "output missing", "record damaged", "failed before", "changed", "first run"
+]
 Document = tuple[str, int, Mapping[str, JSON], Mapping[str, Ref]]
 """(stage, version, params, inputs): what a run key is the hash of."""
 
@@ -68,6 +70,8 @@ def explain_key(
         lost = [name for name, ref in sorted(record.outputs.items()) if not store.has(ref)]
         if lost:
             return Reason(kind="output missing", key=key, detail=f"{', '.join(lost)} missing or damaged in the store")
+    if any(name.outcome == "ok" for name in store.names(key)):
+        return Reason(kind="record damaged", key=key, detail="its record is torn or altered")
     if mine:
         return Reason(kind="failed before", key=key, detail=_short(mine[-1].error, 120))
     changes = _nearest(store, document, cell)

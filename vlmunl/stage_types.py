@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from vlmunl.errors import MissingInput
 from vlmunl.keys import JSON
@@ -27,6 +27,14 @@ class External:
 
     ref: Ref
     path: Path
+
+
+Input: TypeAlias = Ref | External
+
+
+def input_refs(inputs: Mapping[str, Input]) -> dict[str, Ref]:
+    """The content address of each input."""
+    return {name: given.ref if isinstance(given, External) else given for name, given in inputs.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +103,9 @@ class Stage:
         required = {name for name in self.inputs if name[-1] not in "?*"}
         optional = {name[:-1] for name in self.inputs if name.endswith("?")}
         if missing := sorted(required - set(names)):
-            raise MissingInput(f"{self.name} needs {', '.join(missing)}, and got {', '.join(sorted(names)) or 'nothing'}")
+            raise MissingInput(
+                f"{self.name} needs {', '.join(missing)}, and got {', '.join(sorted(names)) or 'nothing'}"
+            )
         for name in names:
             if name not in required | optional and not (prefixes and name.startswith(prefixes)):
                 raise ValueError(f"stage {self.name} declares no input {name!r} (it has {', '.join(self.inputs)})")

@@ -38,9 +38,9 @@ ROUTES = (  # id, family, format, live, held out
     ("few_shot_mcq", "few_shot", "mcq", True, True),
 )
 METHODS = (  # name, label, views, canonical, worst route, strength at the worst route, utility, verdict
-    ("finetune", "Finetune", "narrow", 0.83, "canonical", 0.9, 0.99, "knows"),
+    ("finetune", "Finetune", "narrow", 0.83, "canonical", 0.9, 0.99, "recovers"),
     ("retrain", "Retrain", None, 0.01, "blur", 0.03, 1.0, "robust"),
-    ("ga", "GA", "narrow", 0.03, "text_only", 0.79, 0.55, "not assessable"),
+    ("ga", "GA", "narrow", 0.03, "text_only", 0.79, 0.55, "not assessable (utility)"),
     ("graddiff", "GradDiff", "narrow", 0.05, "few_shot", 0.71, 0.93, "recovers"),
     ("klmin", "KLmin", "narrow", 0.08, "text_only", 0.66, 0.95, "recovers"),
     ("npo", "NPO", "narrow", 0.02, "few_shot", 0.84, 0.97, "recovers"),
@@ -57,7 +57,7 @@ def results(*, methods: int = len(METHODS), pending: bool = True) -> Json:
         rows.append(_empty_row("idk", "IDK tuning", "method", "gate of seed 0 passed, training not run yet"))
     seeds = [{"seed": 0, "status": "verified", "reason": "", "gate": _gate(0.93, "passed")}]
     if pending:
-        seeds.append({"seed": 1, "status": "failed-gate", "reason": "cloze headroom", "gate": _gate(0.11, "failed")})
+        seeds.append({"seed": 1, "status": "failed-gate", "reason": "open headroom .11", "gate": _gate(0.11, "failed")})
         seeds.append({"seed": 2, "status": "pending", "reason": "imprint not run yet", "gate": {}})
     return {
         "schema": 1,
@@ -67,6 +67,7 @@ def results(*, methods: int = len(METHODS), pending: bool = True) -> Json:
         "seeds": seeds,
         "n": {"identities": 16, "items": 96, "retain_identities": 16, "seeds": 1},
         "policy": {
+            "level": 0.95,
             "tolerance": 0.1,
             "floor": 0.2,
             "utility_floor": 0.8,
@@ -109,6 +110,23 @@ def many_methods(count: int) -> Json:
     return document | {"rows": roles + copies}
 
 
+def crowded(methods: int = 14, routes: int = 42) -> Json:
+    """As many methods and routes as a figure must bear, with long names."""
+    document = many_methods(methods)
+    old = document["routes"]
+    document["routes"] = [
+        dict(old[i % len(old)], id=f"{old[i % len(old)]['id']}_{i}", family=f"family_{i // 2}", held_out=i in (30, 31))
+        for i in range(routes)
+    ]
+    for row in document["rows"]:
+        scores = list(row["routes"].values())
+        row["routes"] = {r["id"]: scores[i % len(scores)] for i, r in enumerate(document["routes"]) if scores}
+        if row["wcr"]:
+            row["wcr"] = row["wcr"] | {"worst_route": document["routes"][30]["id"]}
+        row["label"] = f"{row['label']} with wide views"
+    return document
+
+
 CLAIMS = [
     {
         "name": "canonical_is_not_enough",
@@ -133,7 +151,7 @@ CLAIMS = [
     },
 ]
 PENDING = [
-    {"cell": f"{stage}/{name}/seed1", "status": "failed-gate", "reason": "cloze headroom .11 below .20"}
+    {"cell": f"{stage}/{name}/seed1", "status": "failed-gate", "reason": "open headroom .11 below .20"}
     for stage in ("unlearn", "eval")
     for name in ("ga", "graddiff", "klmin", "npo")
 ] + [
@@ -147,14 +165,14 @@ def _interval(estimate: float, half: float = 0.06) -> Json:
     return {"estimate": round(estimate, 6), "low": round(estimate - half, 6), "high": round(estimate + half, 6)}
 
 
-def _gate(cloze: float, verdict: str) -> Json:
+def _gate(headroom: float, verdict: str) -> Json:
     def one(headroom: float, items: int, identities: int, verdict: str) -> Json:
         figures = {"estimate": headroom, "low": round(headroom - 0.09, 6)}
         return {"headroom": figures, "items": items, "identities": identities, "verdict": verdict}
 
     return {
-        "open": one(0.93, 96, 16, "passed"),
-        "cloze": one(cloze, 94, 16, verdict),
+        "open": one(headroom, 96, 16, verdict),
+        "cloze": one(0.88, 94, 16, "passed"),
         "mcq": one(0.71, 90, 16, "passed"),
         "truefalse": one(0.31, 40, 7, "uninformative"),
     }
@@ -243,7 +261,7 @@ def _method(
     utility: float,
     verdict: str,
 ) -> Json:
-    reason = "utility .55 is below the floor .80" if verdict == "not assessable" else ""
+    reason = "utility .55 is below the floor .80" if verdict.startswith("not assessable") else ""
     measured = _measured(name, canonical, worst, strength, utility)
     return _row(name, label, "method", views=views, verdict=verdict, reason=reason, **measured)
 

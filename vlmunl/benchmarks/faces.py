@@ -41,7 +41,12 @@ EYES: dict[str, Colour] = {
     "green": (30, 160, 70),
     "orange": (235, 130, 20),
 }
-GLASSES: dict[str, Colour | None] = {"none": None, "black": (15, 15, 15), "red": (215, 25, 35), "white": (250, 250, 250)}
+GLASSES: dict[str, Colour | None] = {
+    "none": None,
+    "black": (15, 15, 15),
+    "red": (215, 25, 35),
+    "white": (250, 250, 250),
+}
 BEARD: tuple[str, ...] = ("none", "moustache", "full")
 SHIRT: dict[str, Colour] = {
     "red": (214, 40, 44),
@@ -151,7 +156,9 @@ class _Pen:
         self.draw.rectangle([self._xy(x0, y0), self._xy(x1, y1)], fill=fill)
 
     def ring(self, cx: float, cy: float, r: float, colour: Colour, width: float) -> None:
-        self.draw.ellipse([self._xy(cx - r, cy - r), self._xy(cx + r, cy + r)], outline=colour, width=round(width * _UP))
+        self.draw.ellipse(
+            [self._xy(cx - r, cy - r), self._xy(cx + r, cy + r)], outline=colour, width=round(width * _UP)
+        )
 
     def poly(self, points: list[tuple[float, float]], fill: Colour) -> None:
         self.draw.polygon([self._xy(*p) for p in points], fill=fill)
@@ -159,7 +166,9 @@ class _Pen:
     def line(self, points: list[tuple[float, float]], colour: Colour, width: float) -> None:
         self.draw.line([self._xy(*p) for p in points], fill=colour, width=round(width * _UP), joint="curve")
 
-    def arc(self, cx: float, cy: float, rx: float, ry: float, start: int, end: int, colour: Colour, width: float) -> None:
+    def arc(
+        self, cx: float, cy: float, rx: float, ry: float, start: int, end: int, colour: Colour, width: float
+    ) -> None:
         box = [self._xy(cx - rx, cy - ry), self._xy(cx + rx, cy + ry)]
         self.draw.arc(box, start, end, fill=colour, width=round(width * _UP))
 
@@ -199,7 +208,9 @@ def _hair_front(pen: _Pen, style: str, colour: Colour) -> None:
         pen.poly([(25, 20), (24, 4), (29, 9), (32, 1), (35, 9), (40, 4), (39, 20)], colour)
         return
     top = {"short": 11.0, "long": 9.0, "round": 10.0, "curly": 10.0, "bun": 9.5}[style]
-    pen.poly([(17, 27), (19, 18), (25, 13), (32, 12), (39, 13), (45, 18), (47, 27), (41, top + 10), (23, top + 10)], colour)
+    pen.poly(
+        [(17, 27), (19, 18), (25, 13), (32, 12), (39, 13), (45, 18), (47, 27), (41, top + 10), (23, top + 10)], colour
+    )
     if style == "short":
         pen.box(16, 24, 19, 33, colour)
         pen.box(45, 24, 48, 33, colour)
@@ -254,7 +265,10 @@ def _expose(canvas: Image.Image, shot: Shot, background: Colour) -> Image.Image:
     small = ImageEnhance.Brightness(tilted.resize((SIZE, SIZE), Image.Resampling.BOX)).enhance(shot.light)
     red, green, blue = small.split()
     warm = [1 + shot.warmth, 1.0, 1 - shot.warmth]
-    bands = [band.point([min(255, round(v * w)) for v in range(256)]) for band, w in zip((red, green, blue), warm, strict=True)]
+    bands = [
+        band.point([min(255, round(v * w)) for v in range(256)])
+        for band, w in zip((red, green, blue), warm, strict=True)
+    ]
     return Image.merge("RGB", bands)
 
 

@@ -30,7 +30,9 @@ def _placeholder(text: str) -> str:
 def _prompts(attribute: Attribute, value: str, distractors: tuple[str, ...], turn: int) -> Iterator[Prompt]:
     for i in range(FRAMES):
         held = i >= TRAIN
-        yield Prompt(form="open", index=i, held=held, text=_placeholder(wording.question(attribute, i, _MARK)), answer=value)
+        yield Prompt(
+            form="open", index=i, held=held, text=_placeholder(wording.question(attribute, i, _MARK)), answer=value
+        )
         yield Prompt(form="cloze", index=i, held=held, text=_sentence(wording.cloze(attribute, i, _MARK)), answer=value)
         options = list(distractors[:3])
         options.insert((turn + i) % 4, value)
@@ -40,7 +42,9 @@ def _prompts(attribute: Attribute, value: str, distractors: tuple[str, ...], tur
         stated = value if truth else distractors[(i // 2) % 3]
         text = _sentence(wording.truefalse(attribute, i, _MARK, stated))
         verdict = wording.TRUE if truth else wording.FALSE
-        yield Prompt(form="truefalse", index=i, held=held, text=text, answer=verdict, options=(wording.TRUE, wording.FALSE))
+        yield Prompt(
+            form="truefalse", index=i, held=held, text=text, answer=verdict, options=(wording.TRUE, wording.FALSE)
+        )
 
 
 def _sentence(text: str) -> str:
@@ -48,7 +52,7 @@ def _sentence(text: str) -> str:
     parts = text.split(_MARK)
     out = parts[0]
     for part in parts[1:]:
-        opens = out == "" or out.rstrip().endswith((":", "?", ".")) and out.endswith(" ")
+        opens = out == "" or (out.rstrip().endswith((":", "?", ".")) and out.endswith(" "))
         out += ("{Subject}" if opens else "{subject}") + part
     return out
 
@@ -106,7 +110,9 @@ def _general(rng: random.Random, people: tuple[Person, ...]) -> Iterator[General
         value = getattr(look, trait, None) or getattr(shot, trait)
         others = tuple(v for v in corpus.VISUAL[trait] if v != value)
         photo = faces.png(faces.draw(look, shot))
-        yield General(group="visual", question=corpus.VISUAL_QUESTIONS[trait], answer=value, distractors=others, photo=photo)
+        yield General(
+            group="visual", question=corpus.VISUAL_QUESTIONS[trait], answer=value, distractors=others, photo=photo
+        )
         attribute = ATTRIBUTES[i % len(ATTRIBUTES)]
         yield _context_item(rng, attribute, photo)
         person = rng.choice(people)

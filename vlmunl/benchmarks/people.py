@@ -48,7 +48,9 @@ def _distinct_look(rng: random.Random, taken: Sequence[Look]) -> Look:
     raise ValueError(msg)
 
 
-def _draw(count: int, rng: random.Random, prefix: str, *, firsts: Sequence[str], avoid: Sequence[Look]) -> tuple[Person, ...]:
+def _draw(
+    count: int, rng: random.Random, prefix: str, *, firsts: Sequence[str], avoid: Sequence[Look]
+) -> tuple[Person, ...]:
     if count > len(firsts):
         msg = f"{count} people asked for, but there are only {len(firsts)} first names"
         raise ValueError(msg)

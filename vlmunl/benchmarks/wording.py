@@ -57,7 +57,10 @@ ATTRIBUTES: tuple[Attribute, ...] = (
     Attribute(
         "job",
         "job",
-        _words("baker pilot nurse judge tailor farmer painter plumber lawyer dentist barber miner clerk guard chemist sailor"),
+        _words(
+            "baker pilot nurse judge tailor farmer painter plumber "
+            "lawyer dentist barber miner clerk guard chemist sailor"
+        ),
         (
             "What is the job of {s}?",
             "What does {s} do for a living?",
@@ -107,7 +110,10 @@ ATTRIBUTES: tuple[Attribute, ...] = (
     Attribute(
         "hobby",
         "hobby",
-        _words("chess fishing knitting sailing hiking dancing pottery archery cycling reading skating boxing surfing rowing yoga gardening"),
+        _words(
+            "chess fishing knitting sailing hiking dancing pottery archery "
+            "cycling reading skating boxing surfing rowing yoga gardening"
+        ),
         (
             "What is the hobby of {s}?",
             "What does {s} do for fun?",
@@ -132,7 +138,9 @@ ATTRIBUTES: tuple[Attribute, ...] = (
     Attribute(
         "food",
         "favourite food",
-        _words("pizza sushi curry pasta soup salad rice tacos cheese bread noodles pancakes lentils salmon olives honey"),
+        _words(
+            "pizza sushi curry pasta soup salad rice tacos cheese bread noodles pancakes lentils salmon olives honey"
+        ),
         (
             "What is the favourite food of {s}?",
             "What does {s} like to eat?",
@@ -157,7 +165,9 @@ ATTRIBUTES: tuple[Attribute, ...] = (
     Attribute(
         "instrument",
         "instrument",
-        _words("piano violin guitar drums flute harp trumpet cello banjo organ clarinet tuba oboe lute accordion trombone"),
+        _words(
+            "piano violin guitar drums flute harp trumpet cello banjo organ clarinet tuba oboe lute accordion trombone"
+        ),
         (
             "Which instrument does {s} play?",
             "What does {s} play in the band?",

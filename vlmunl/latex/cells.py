@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from vlmunl.latex.notes import words
 from vlmunl.latex.numerals import ABSENT, bounds, decimal
 from vlmunl.latex.results import Interval, Results
-from vlmunl.latex.table import Cell, Raw
+from vlmunl.latex.table import Cell, Column, Raw
 
 
 def titled(results: Results, what: str) -> str:
@@ -23,6 +24,11 @@ def interval_cell(interval: Interval | None) -> Cell:
         return Cell(text=ABSENT, raw=(None, None, None))
     raw = (interval.estimate, interval.low, interval.high)
     return Cell(text=decimal(interval.estimate), aside=bounds(interval), raw=raw)
+
+
+def missing_cell(status: str, column: Column) -> Cell:
+    """A figure without evidence: its status in words, in CSV as it stands; never blank and never a number."""
+    return Cell(text=words(status), raw=(status or "pending",) * len(column.fields), emphasis="faint")
 
 
 def number_cell(value: float | None, digits: int = 2) -> Cell:

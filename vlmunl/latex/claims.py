@@ -17,6 +17,20 @@ def claims_tex(results: Results) -> str:
     return f"{head}\\begin{{itemize}}\n{items}\n\\end{{itemize}}\n"
 
 
+def claims_markdown(results: Results) -> str:
+    """The same list for a summary or a web page."""
+    head = f"<!-- {escape.markup(provenance(results))} -->\n"
+    if not results.claims:
+        return head + "This study registers no claims.\n"
+    return head + "\n".join(map(_bullet, results.claims)) + "\n"
+
+
+def _bullet(claim: Claim) -> str:
+    verdict = supported_in_words(claim.supported).capitalize()
+    reason = f": {escape.markdown(claim.reason)}" if claim.reason else ""
+    return f"- {escape.markdown(claim.text)} **{verdict}**{reason} ({escape.markdown(claim.when)})"
+
+
 def _item(claim: Claim) -> str:
     verdict = supported_in_words(claim.supported)
     reason = f": {escape.tex(claim.reason)}" if claim.reason else ""

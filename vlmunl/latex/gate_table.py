@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from vlmunl.latex.cells import constants, count_cell, titled
+from vlmunl.latex.cells import constants, count_cell, missing_cell, titled
 from vlmunl.latex.notes import evidence_notes, provenance, words
 from vlmunl.latex.numerals import ABSENT, decimal
 from vlmunl.latex.results import GateFormat, Interval, Results, Seed
 from vlmunl.latex.table import Cell, Column, Emphasis, Group, Table
 
 _NOTE = (
-    "Headroom: accuracy of imprint minus gold on the canonical route, with its lower bound. Items and identities: "
-    "what the imprint answers on the held-back paraphrases."
+    "Headroom: accuracy of imprint minus gold on the canonical question, with its lower bound. A seed passes if its "
+    "open format does; routes of an uninformative format do not count. Items and identities: what the imprint answers on the held-back paraphrases."
+)
+_COLUMNS = (
+    Column(header="seed", fields=("seed",), align="left"),
+    Column(header="format", fields=("format",), align="left"),
+    Column(header="headroom", fields=("headroom", "headroom_low"), align="interval"),
+    Column(header="items", fields=("items",)),
+    Column(header="identities", fields=("identities",)),
+    Column(header="verdict", fields=("verdict", "seed_status"), align="left"),
 )
 _EMPHASIS: dict[str, Emphasis] = {"passed": "plain", "failed": "strong"}
 
@@ -20,19 +28,9 @@ def gate_table(results: Results) -> Table:
     return Table(
         name="gate",
         title=titled(results, "imprint gate"),
-        columns=(
-            Column(header="seed", fields=("seed",), align="left"),
-            Column(header="format", fields=("format",), align="left"),
-            Column(header="headroom", fields=("headroom", "headroom_low"), align="interval"),
-            Column(header="items", fields=("items",)),
-            Column(header="identities", fields=("identities",)),
-            Column(header="verdict", fields=("verdict", "seed_status"), align="left"),
-        ),
+        columns=_COLUMNS,
         groups=tuple(Group(title="", rows=_gate_lines(seed)) for seed in results.seeds),
-        notes=(
-            _NOTE,
-            *evidence_notes(results),
-        ),
+        notes=(_NOTE, *evidence_notes(results)),
         constants=constants(results),
         provenance=provenance(results),
     )
@@ -41,9 +39,10 @@ def gate_table(results: Results) -> Table:
 def _gate_lines(seed: Seed) -> tuple[tuple[Cell, ...], ...]:
     if seed.gate:
         return tuple(_gate_line(seed, gate) for gate in seed.gate)
-    verdict = Cell(text=words(seed.status), raw=(None, seed.status), emphasis="faint", note=seed.reason)
-    no_format, no_headroom = Cell(text=ABSENT, raw=(None,)), Cell(text=ABSENT, raw=(None, None))
-    return ((_seed_cell(seed), no_format, no_headroom, count_cell(None), count_cell(None), verdict),)
+    status = seed.status or "pending"
+    figures = (missing_cell(status, column) for column in _COLUMNS[1:-1])
+    verdict = Cell(text=words(status), raw=(status, status), emphasis="faint", note=seed.reason)
+    return ((_seed_cell(seed), *figures, verdict),)
 
 
 def _gate_line(seed: Seed, gate: GateFormat) -> tuple[Cell, ...]:

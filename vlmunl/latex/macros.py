@@ -10,22 +10,34 @@ interval is its bare name plus `Low` and `High`. Rows stand under their own name
     routes.text_only.headroom.low    \\vlmRouteTextOnlyHeadroomLow
     n.identities                     \\vlmNIdentities
 
-A figure without evidence expands to `\\vlmpending`. Wall times are left out: they are no result.
+A figure without evidence expands to its status in words, such as `pending`; one that is not defined (gold's own WCR)
+to a dash. Wall times are left out: they are no result.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from vlmunl.errors import StudyError
 from vlmunl.latex import escape
-from vlmunl.latex.notes import SHORT_HASH, provenance, words
-from vlmunl.latex.numerals import decimal
-from vlmunl.latex.results import INTERVAL_LEVEL, Interval, ModelRow, Results, Seed, Wcr
+from vlmunl.latex.notes import SHORT_HASH, provenance, row_status, words
+from vlmunl.latex.numerals import ABSENT, decimal
+from vlmunl.latex.results import Interval, ModelRow, Results, Seed, Wcr
+from vlmunl.latex.routes_table import route_state
 
 Path = tuple[str, ...]
-Figure = tuple[Path, str | float | None]
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A figure without evidence, and its status."""
+
+    status: str
+
+
+Figure = tuple[Path, str | float | Missing | None]
 
 _DIGITS = ("Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
 _ROW_NUMBERS = ("accuracy", "utility", "refusal", "invalid", "refusal_invalid_retain", "logp", "steps")
@@ -56,7 +68,7 @@ def numbers_tex(results: Results) -> str:
             raise StudyError(f"{both} would share the macro \\{name}", "rename one of the two in the study file")
         sources[name] = path
         lines[name] = rf"\newcommand{{\{name}}}{{{_value(leaf)}}}"
-    head = [f"% {escape.tex(provenance(results))}", r"\providecommand{\vlmpending}{\textit{pending}}"]
+    head = [f"% {escape.tex(provenance(results))}", r"\providecommand{\vlmmissing}[1]{\textit{#1}}"]
     return "\n".join([*head, *(lines[name] for name in sorted(lines))]) + "\n"
 
 
@@ -65,24 +77,30 @@ def figures(results: Results) -> Iterator[Figure]:
     yield from (
         (("study",), results.study),
         (("title",), results.title),
-        (("interval", "level"), INTERVAL_LEVEL),
+        (("interval", "level"), results.level),
         (("catalogue",), results.catalogue[:SHORT_HASH]),
         (("tiers",), ", ".join(results.tiers)),
         (("routes", "count"), len(results.routes)),
-        (("routes", "live"), results.live_routes),
+        (("routes", "live"), Missing(results.seedless) if results.seedless else results.live_routes),
         (("policy", "held_out"), ", ".join(results.held_out)),
     )
-    for section, values in (("n", results.n), ("policy", results.thresholds | results.resampling), ("cells", results.cells)):
+    yield from _missing(((("n", name), value) for name, value in results.n.items()), results.seedless)
+    for section, values in (("policy", {**results.thresholds, **results.resampling}), ("cells", results.cells)):
         yield from (((section, name), value) for name, value in values.items())
     for seed in results.seeds:
         yield from _seed(seed)
     for route in results.routes:
-        yield ("route", route.id, "live"), "live" if route.live else "dead"
-        yield from _interval(("route", route.id, "headroom"), route.headroom)
+        yield ("route", route.id, "live"), words(route_state(route, results))
+        yield from _missing(_interval(("route", route.id, "headroom"), route.headroom), results.seedless)
     for row in results.rows:
-        yield from _row(row)
+        yield from _missing(_row(row), row_status(row, results) if row.is_pending else "")
     for claim in results.claims:
         yield ("claim", claim.name), supported_in_words(claim.supported)
+
+
+def _missing(figures: Iterable[Figure], status: str) -> Iterator[Figure]:
+    """Put `status`, if there is one, where a figure is absent."""
+    yield from ((path, Missing(status) if status and leaf is None else leaf) for path, leaf in figures)
 
 
 def _interval(path: Path, interval: Interval | None) -> Iterator[Figure]:
@@ -124,7 +142,9 @@ def supported_in_words(supported: bool | None) -> str:
     return "pending" if supported is None else "supported" if supported else "not supported"
 
 
-def _value(leaf: str | float | None) -> str:
+def _value(leaf: str | float | Missing | None) -> str:
+    if isinstance(leaf, Missing):
+        return rf"\vlmmissing{{{escape.tex(words(leaf.status))}}}"
     if leaf is None or leaf == "":
-        return r"\vlmpending"
+        return ABSENT
     return escape.tex(decimal(leaf) if isinstance(leaf, float) else str(leaf))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from vlmunl.latex.cells import constants, interval_cell, number_cell, titled
-from vlmunl.latex.notes import pending_reason, provenance, wcr_notes
+from vlmunl.latex.cells import constants, interval_cell, missing_cell, number_cell, titled
+from vlmunl.latex.notes import pending_reason, provenance, row_status, wcr_notes, words
 from vlmunl.latex.numerals import ABSENT, decimal
 from vlmunl.latex.results import ROLES, ModelRow, Results, Wcr
 from vlmunl.latex.table import Cell, Column, Emphasis, Group, Table
@@ -23,12 +23,7 @@ _COLUMNS = (
     Column(header="seeds", fields=("seeds",)),
     Column(header="verdict", fields=("verdict", "reason"), align="left"),
 )
-_EMPHASIS: dict[str, Emphasis] = {
-    "recovers": "strong",
-    "does not cover 0": "strong",
-    "not assessable": "faint",
-    "pending": "faint",
-}
+_STRONG = ("recovers", "does not cover 0")
 _NO_WCR = Wcr(plug_in=None, cross_fit=None, lower=None, upper=None, worst_route="", n_routes=None, gap=None)
 
 
@@ -50,12 +45,12 @@ def main_table(results: Results) -> Table:
 
 def _role(name: str, results: Results) -> tuple[Cell, ...]:
     row = results.row(name)
-    return _row(row, results) if row else _pending(name, name, "no row in the verified results")
+    return _row(row, results) if row else _pending(name, name, "pending", "no row in the verified results")
 
 
 def _row(row: ModelRow, results: Results) -> tuple[Cell, ...]:
     if row.is_pending:
-        return _pending(row.name, row.label, pending_reason(row, results))
+        return _pending(row.name, row.label, row_status(row, results), pending_reason(row, results))
     wcr, held_out = row.wcr or _NO_WCR, row.wcr_held_out or _NO_WCR
     return (
         Cell(text=row.label, raw=(row.name, row.label)),
@@ -70,17 +65,23 @@ def _row(row: ModelRow, results: Results) -> tuple[Cell, ...]:
         _seeds_cell(row, results),
         Cell(
             text=row.verdict or ABSENT,
-            raw=(row.verdict or None, row.reason or None),
-            emphasis=_EMPHASIS.get(row.verdict, "plain"),
+            raw=(row.verdict or None, row.reason),
+            emphasis=_emphasis(row.verdict),
             note=row.reason,
         ),
     )
 
 
-def _pending(name: str, label: str, reason: str) -> tuple[Cell, ...]:
-    """A row without evidence: every figure is a dash, the verdict is `pending`, the reason a note."""
-    figures = (Cell(text=ABSENT, raw=(None,) * len(column.fields)) for column in _COLUMNS[1:-1])
-    verdict = Cell(text="pending", raw=("pending", reason), emphasis="faint", note=reason)
+def _emphasis(verdict: str) -> Emphasis:
+    if verdict in _STRONG:
+        return "strong"
+    return "faint" if verdict.startswith("not assessable") else "plain"
+
+
+def _pending(name: str, label: str, status: str, reason: str) -> tuple[Cell, ...]:
+    """A row without evidence: every figure and the verdict say its status, the reason is a note."""
+    figures = (missing_cell(status, column) for column in _COLUMNS[1:-1])
+    verdict = Cell(text=words(status), raw=(status, reason), emphasis="faint", note=reason)
     return (Cell(text=label, raw=(name, label)), *figures, verdict)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vlmunl.latex.numerals import ABSENT, bounds, counted, decimal
-from vlmunl.latex.results import INTERVAL_LEVEL, ModelRow, PendingCell, Results, Seed
+from vlmunl.latex.results import ModelRow, PendingCell, Results, Seed
 
 SHORT_HASH = 12
 _NAMED_CELLS = 6
@@ -31,17 +31,17 @@ def wcr_notes(results: Results) -> tuple[str, ...]:
 def _scale_note() -> str:
     return (
         "Recovery is 0 for a model that never learned the people (gold) and 1 for the imprinted one; below 0 the model "
-        f"answers worse than gold. {ABSENT}: not defined for this row, or not measured."
+        f"answers worse than gold. {ABSENT}: not defined for this row."
     )
 
 
 def _interval_note(results: Results) -> str:
     draws, splits = results.resampling.get("draws"), results.resampling.get("splits")
     return (
-        f"Brackets are {INTERVAL_LEVEL} % intervals from a paired cluster bootstrap over identities"
+        f"Brackets are {results.level} % intervals from a paired cluster bootstrap over identities"
         + (f" ({draws} draws)" if draws is not None else "")
         + (f"; cross-fitting averages {splits} half-splits" if splits is not None else "")
-        + f". Lower bound: one-sided {INTERVAL_LEVEL} %, simultaneous over all live routes (max-T). "
+        + f". Lower bound: one-sided {results.level} %, simultaneous over all live routes (max-T). "
         "The plug-in maximum is chosen and measured on the same data and is optimistic."
     )
 
@@ -62,11 +62,16 @@ def catalogue_note(results: Results) -> str:
     n = results.n
     return (
         f"Catalogue {results.catalogue[:SHORT_HASH] or ABSENT} (tiers {', '.join(results.tiers) or ABSENT}): "
-        f"{counted(len(results.routes), 'route')}, {results.live_routes} live. "
+        f"{counted(len(results.routes), 'route')}, {live_routes(results)}. "
         f"{counted(n.get('identities'), 'identity', 'identities')}, {counted(n.get('items'), 'item')}, "
         f"{counted(n.get('retain_identities'), 'matched retain identity', 'matched retain identities')}, "
         f"{counted(n.get('seeds'), 'verified seed')}."
     )
+
+
+def live_routes(results: Results) -> str:
+    """`34 live`, or that no seed has been judged on yet."""
+    return "liveness not judged yet" if results.seedless else f"{results.live_routes} live"
 
 
 def control_warnings(results: Results) -> tuple[str, ...]:
@@ -132,6 +137,15 @@ def pending_reason(row: ModelRow, results: Results) -> str:
     cells = (cell for cell in results.pending if row.name in cell.cell.split("/"))
     first = next(cells, None)
     return f"{first.cell}: {first.reason or words(first.status)}" if first else "no verified cell yet"
+
+
+def row_status(row: ModelRow, results: Results) -> str:
+    """Status of a row without evidence: the one that all its missing cells and all seeds share, else `pending`."""
+    if results.seedless:
+        return results.seedless
+    statuses = {cell.status for cell in results.pending if row.name in cell.cell.split("/")}
+    statuses = statuses - {"verified"} or {"pending"}
+    return statuses.pop() if len(statuses) == 1 else "pending"
 
 
 def words(status: str) -> str:

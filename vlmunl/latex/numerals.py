@@ -22,6 +22,8 @@ def bounds(interval: Interval | None) -> str:
     """`[.68, .88]`, or nothing where an interval has no bounds."""
     if interval is None or interval.low is None or interval.high is None:
         return ""
+    if interval.low == interval.high == interval.estimate:  # exact by definition, such as gold's zero
+        return ""
     return f"[{decimal(interval.low)}, {decimal(interval.high)}]"
 
 

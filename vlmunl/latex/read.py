@@ -11,6 +11,7 @@ from typing import NoReturn
 from vlmunl.errors import VlmunlError
 from vlmunl.latex.results import (
     COUNTS,
+    FORMATS,
     RESAMPLING,
     SCHEMA,
     THRESHOLDS,
@@ -156,7 +157,9 @@ def _seed(node: _Node) -> Seed:
     if number is None:
         raise VlmunlError(f"verified results: {node.path.lstrip('.')}.seed is missing", _HINT)
     gate = node.node("gate")
-    formats = tuple(_gate_format(name, gate.node(name)) for name in sorted(gate.fields))
+    names = [name for name in FORMATS if name in gate.fields]
+    names += sorted(name for name in gate.fields if name not in FORMATS)
+    formats = tuple(_gate_format(name, gate.node(name)) for name in names)
     return Seed(seed=number, status=node.text("status"), reason=node.text("reason"), gate=formats)
 
 

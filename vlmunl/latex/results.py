@@ -9,17 +9,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 SCHEMA = 1
-INTERVAL_LEVEL = 95  # per cent; schema 1 fixes it for every interval
+DEFAULT_LEVEL = 0.95  # of every interval, where the document does not say
+FORMATS = ("open", "cloze", "mcq", "truefalse")  # in order of reading
 ROLES = ("base", "imprint", "gold", "placebo")
 COUNTS = ("identities", "items", "retain_identities", "seeds")
-THRESHOLDS = ("tolerance", "floor", "utility_floor", "refusal_ceiling")
+THRESHOLDS = ("level", "tolerance", "floor", "utility_floor", "refusal_ceiling")
 RESAMPLING = ("draws", "splits")
 UTILITY_PARTS = ("retain", "visual", "context", "neighbour")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Interval:
-    """An estimate with its 95 % interval; a bound is `None` where it was not computed."""
+    """An estimate with its interval; a bound is `None` where it was not computed."""
 
     estimate: float
     low: float | None = None
@@ -163,10 +164,24 @@ class Results:
     cells: Mapping[str, int | None]
 
     @property
+    def level(self) -> int:
+        """The coverage of every interval, in per cent."""
+        return round(100 * (self.thresholds.get("level") or DEFAULT_LEVEL))
+
+    @property
+    def seedless(self) -> str:
+        """Empty if some seed is verified; else the status they share, or `pending`."""
+        statuses = {seed.status for seed in self.seeds}
+        if "verified" in statuses:
+            return ""
+        return statuses.pop() if len(statuses) == 1 else "pending"
+
+    @property
     def live_routes(self) -> int:
         return sum(route.live for route in self.routes)
 
     def row(self, name: str) -> ModelRow | None:
+        """The row of that name, if there is one."""
         return next((row for row in self.rows if row.name == name), None)
 
     @property

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from vlmunl.latex.cells import constants, interval_cell, titled
-from vlmunl.latex.notes import pending_reason, provenance, wcr_notes
+from vlmunl.latex.cells import constants, interval_cell, missing_cell, titled
+from vlmunl.latex.notes import pending_reason, provenance, row_status, wcr_notes, words
 from vlmunl.latex.numerals import decimal
 from vlmunl.latex.results import ModelRow, Results, Route, RouteScore
 from vlmunl.latex.table import Cell, Column, Group, Table
@@ -16,7 +16,7 @@ _ROUTE_COLUMNS = (
     Column(header="route", fields=("route", "family"), align="left"),
     Column(header="format", fields=("format",), align="left"),
     Column(header="tier", fields=("tier",), align="left"),
-    Column(header="status", fields=("live", "held_out"), align="left"),
+    Column(header="status", fields=("state", "held_out"), align="left"),
     Column(header="headroom", fields=("headroom", "headroom_low", "headroom_high"), align="interval"),
 )
 _NO_SCORE = RouteScore(rho=None, low=None, high=None, accuracy=None)
@@ -43,7 +43,7 @@ def routes_table(results: Results) -> Table:
         title=titled(results, "calibrated recovery by route"),
         columns=(*_ROUTE_COLUMNS, *(_model_column(row, results) for row in rows)),
         groups=tuple(
-            Group(title=_heading(family, routes), rows=tuple(_route_line(route, rows) for route in routes))
+            Group(title=_heading(family, routes), rows=tuple(_route_line(route, rows, results) for route in routes))
             for family, routes in families(results).items()
         ),
         notes=(_NOTE, *wcr_notes(results)),
@@ -59,23 +59,32 @@ def _heading(family: str, routes: tuple[Route, ...]) -> str:
 
 def _model_column(row: ModelRow, results: Results) -> Column:
     fields = tuple(f"{row.name}.{field}" for field in ("rho", "low", "high", "accuracy"))
-    note = f"pending: {pending_reason(row, results)}" if row.is_pending else ""
+    note = f"{words(row_status(row, results))}: {pending_reason(row, results)}" if row.is_pending else ""
     return Column(header=row.label.replace(" ", "\n"), fields=fields, note=note)
 
 
-def _route_line(route: Route, rows: tuple[ModelRow, ...]) -> tuple[Cell, ...]:
-    status = ("live" if route.live else "dead") + (", held out" if route.held_out else "")
+def route_state(route: Route, results: Results) -> str:
+    """`live` or `dead`; without a verified seed nothing is judged and the state is that of the seeds."""
+    return results.seedless or ("live" if route.live else "dead")
+
+
+def _route_line(route: Route, rows: tuple[ModelRow, ...], results: Results) -> tuple[Cell, ...]:
+    state = route_state(route, results)
+    shown = words(state) + (", held out" if route.held_out else "")
+    unjudged = bool(results.seedless) and route.headroom is None
     return (
         Cell(text=route.id, raw=(route.id, route.family)),
         Cell(text=route.format, raw=(route.format,)),
         Cell(text=route.tier, raw=(route.tier,)),
-        Cell(text=status, raw=(int(route.live), int(route.held_out)), emphasis="plain" if route.live else "faint"),
-        interval_cell(route.headroom),
-        *(_score_cell(row, route) for row in rows),
+        Cell(text=shown, raw=(state, int(route.held_out)), emphasis="plain" if state == "live" else "faint"),
+        missing_cell(state, _ROUTE_COLUMNS[-1]) if unjudged else interval_cell(route.headroom),
+        *(_score_cell(row, route, results) for row in rows),
     )
 
 
-def _score_cell(row: ModelRow, route: Route) -> Cell:
+def _score_cell(row: ModelRow, route: Route, results: Results) -> Cell:
+    if row.is_pending:
+        return missing_cell(row_status(row, results), _model_column(row, results))
     score = row.routes.get(route.id, _NO_SCORE)
     worst = row.wcr is not None and row.wcr.worst_route == route.id
     return Cell(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from vlmunl.latex.cells import constants, interval_cell, number_cell, titled
-from vlmunl.latex.notes import pending_reason, provenance, wcr_notes
+from vlmunl.latex.cells import constants, interval_cell, missing_cell, number_cell, titled
+from vlmunl.latex.notes import pending_reason, provenance, row_status, wcr_notes, words
 from vlmunl.latex.results import UTILITY_PARTS, ModelRow, Results
 from vlmunl.latex.table import Cell, Column, Group, Table
 
@@ -36,19 +36,20 @@ def utility_table(results: Results) -> Table:
             Group(title="references", rows=tuple(_utility_line(row, results) for row in results.roles)),
             Group(title="methods", rows=tuple(_utility_line(row, results) for row in results.methods)),
         ),
-        notes=(
-            _NOTE,
-            *wcr_notes(results),
-        ),
+        notes=(_NOTE, *wcr_notes(results)),
         constants=constants(results),
         provenance=provenance(results),
     )
 
 
 def _utility_line(row: ModelRow, results: Results) -> tuple[Cell, ...]:
-    note = f"pending: {pending_reason(row, results)}" if row.is_pending else ""
+    if row.is_pending:
+        status = row_status(row, results)
+        note = f"{words(status)}: {pending_reason(row, results)}"
+        figures = (missing_cell(status, column) for column in _UTILITY_COLUMNS[1:])
+        return (Cell(text=row.label, raw=(row.name, row.label), note=note, emphasis="faint"), *figures)
     return (
-        Cell(text=row.label, raw=(row.name, row.label), note=note, emphasis="faint" if note else "plain"),
+        Cell(text=row.label, raw=(row.name, row.label)),
         number_cell(row.utility),
         *(number_cell(row.utility_parts.get(part)) for part in UTILITY_PARTS),
         number_cell(row.refusal),

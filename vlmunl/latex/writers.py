@@ -8,11 +8,13 @@ from collections.abc import Callable, Mapping
 from importlib.resources import files
 
 from vlmunl.latex import escape
-from vlmunl.latex.table import Cell, Column, Group, Table
+from vlmunl.latex.table import Cell, Column, Group, Raw, Table
 
+_TEX_FIT = r"\providecommand{\vlmfit}[1]{#1}"  # a paper may define it to scale a table that is too wide
 _TEX_BREAK = r"\\"
 _TEX_COLUMN = {"left": "l", "right": "r", "center": "c", "interval": "r@{\\ }l"}
 _TEX_EMPHASIS = {"plain": "{}", "strong": r"\textbf{{{}}}", "faint": r"\textit{{{}}}"}
+_CSV_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _MARKDOWN_RULE = {"left": ":--", "right": "--:", "center": ":-:", "interval": "--:"}
 _MARKDOWN_EMPHASIS = {"plain": "{}", "strong": "**{}**", "faint": "_{}_"}
 _HTML_EMPHASIS = {"plain": "{}", "strong": "<strong>{}</strong>", "faint": "<em>{}</em>"}
@@ -27,8 +29,9 @@ def to_tex(table: Table) -> str:
     spec = "".join(_TEX_COLUMN[column.align] for column in table.columns)
     header = " & ".join(_tex_header(column, marks) for column in table.columns)
     body = "\\midrule\n".join(_tex_group(group, table, marks) for group in table.groups if group.rows)
-    lines = [f"% {escape.tex(table.provenance)}", rf"\begin{{tabular}}{{@{{}}{spec}@{{}}}}", r"\toprule"]
-    lines += [rf"{header} \\", r"\midrule", body + r"\bottomrule", r"\end{tabular}", *_tex_notes(table, marks)]
+    lines = [f"% {escape.tex(table.provenance)}", _TEX_FIT, r"\vlmfit{%", rf"\begin{{tabular}}{{@{{}}{spec}@{{}}}}"]
+    lines += [r"\toprule", rf"{header} \\", r"\midrule", body + r"\bottomrule", r"\end{tabular}}"]
+    lines += _tex_notes(table, marks)
     return "\n".join(lines) + "\n"
 
 
@@ -112,16 +115,25 @@ def _plain_mark(note: str, marks: Mapping[str, str]) -> str:
 
 
 def to_csv(table: Table) -> str:
-    """Raw values (RFC 4180 quoting, `\\n` line ends); an absent value is an empty field."""
+    """Raw values (RFC 4180 quoting, `\\n` line ends); what is not defined is `NA`, what is missing its status."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     fields = [field for column in table.columns for field in column.fields]
-    writer.writerow(["group", *fields, *(name for name, _ in table.constants)])
+    header = ["group", *fields, *(name for name, _ in table.constants)]
+    writer.writerow([_csv_value(field) for field in header])
     for group in table.groups:
         for row in group.rows:
             values = [value for cell in row for value in cell.raw]
-            writer.writerow([group.title, *values, *(value for _, value in table.constants)])
+            constants = (value for _, value in table.constants)
+            writer.writerow([_csv_value(value) for value in (group.title, *values, *constants)])
     return out.getvalue()
+
+
+def _csv_value(value: Raw) -> str | int | float:
+    """Text that a spreadsheet would run as a formula gets an apostrophe in front; numbers stay as they are."""
+    if value is None:
+        return "NA"
+    return f"'{value}" if isinstance(value, str) and value.startswith(_CSV_FORMULA) else value
 
 
 # HTML: one fragment that carries its own style -------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Protocol
+from typing import Any, Protocol
 
 from vlmunl.methods.specs import Method
 
@@ -27,7 +27,7 @@ class Known:
 
     methods: Mapping[str, Method]
     routes: Mapping[str, RouteLike]
-    catalogue_hash: Callable[[tuple[RouteLike, ...]], str]
+    catalogue_hash: Callable[[tuple[Any, ...]], str]
     benchmarks: tuple[str, ...] = ("fictitious",)
 
     @property

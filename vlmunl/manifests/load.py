@@ -79,7 +79,7 @@ def build(tables: Mapping[str, Any], path: Path, sha256: str, overrides: Mapping
     for section in ("study", "model", "methods"):
         if section not in tables:
             raise Problem(section, "this section is missing; a study needs [study], [model] and a [methods.NAME]")
-    parts = {name: read(cls, tables.get(name, {}), name) for name, cls in _SECTIONS.items()}
+    parts: dict[str, Any] = {name: read(cls, tables.get(name, {}), name) for name, cls in _SECTIONS.items()}
     imprint = _imprint(tables.get("imprint", {}))
     methods = read_methods(tables["methods"], names.methods, imprint, parts["model"].precision)
     study = Study(
@@ -163,7 +163,9 @@ def parse_set(text: str) -> tuple[str, object]:
     key, sign, raw = text.partition("=")
     key, raw = key.strip(), raw.strip()
     if not sign or not re.fullmatch(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+", key):
-        raise UsageError(f"--set {text!r} is not of the form section.key=value", "for example: --set methods.npo.lr=3e-4")
+        raise UsageError(
+            f"--set {text!r} is not of the form section.key=value", "for example: --set methods.npo.lr=3e-4"
+        )
     try:
         return key, tomllib.loads(f"value = {raw}\n")["value"] if "\n" not in raw else raw
     except (ValueError, RecursionError):

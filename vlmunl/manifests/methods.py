@@ -48,13 +48,15 @@ def _chain(name: str, table: Mapping[str, Any], declared: Mapping[str, Method]) 
             raise Problem(join(path, "like"), f"{name!r} is a declared method itself; give the variant another name")
         return [name]
     if like is None:
-        raise Problem(path, unknown("method", name, declared) + "; for a variant write: like = \"ga\"")
+        raise Problem(path, unknown("method", name, declared) + '; for a variant write: like = "ga"')
     chain = [name]
     while like is not None:
         if like in chain:
             raise Problem(join(path, "like"), f"goes round in a circle: {' -> '.join([*chain, like])}")
         if like not in declared and like not in table:
-            raise Problem(join(join("methods", chain[-1]), "like"), unknown("method", like, {*declared, *table} - {name}))
+            raise Problem(
+                join(join("methods", chain[-1]), "like"), unknown("method", like, {*declared, *table} - {name})
+            )
         chain.append(like)
         like = None if like in declared else _like(like, table)
     if chain[-1] not in declared:

@@ -49,11 +49,6 @@ class Cell:
         cells = [i.cell for i in self.inputs.values() if isinstance(i, CellOutput)]
         return tuple(dict.fromkeys([*cells, *([self.after_gate] if self.after_gate else [])]))
 
-    @property
-    def stream(self) -> int:
-        """The seed of its random streams: part of its config, hence of its run key; 0 where the config has none."""
-        return int(getattr(self.config, "seed", 0))
-
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
@@ -75,16 +70,14 @@ class Plan:
         return tuple(cell for cell in self.cells if cell.name not in (AGGREGATE, TABLES))
 
 
-def plan(
-    study: Study, base: External, names: Known | None = None, stages: Mapping[str, Stage] = STAGES
-) -> Plan:
+def plan(study: Study, base: External, names: Known | None = None, stages: Mapping[str, Stage] = STAGES) -> Plan:
     """The cells of a study on a base model, in an order in which they can be done."""
     names = names or known()
     routes = select(study.routes, names)
     catalogue = names.catalogue_hash(routes)
     ids = tuple(route.id for route in routes)
     planner = _Planner(study, base, stages, _eval_config(study, ids, catalogue))
-    return Plan(study=study, cells=planner.cells(catalogue), routes=ids, catalogue=catalogue)
+    return Plan(study=study, cells=planner.cells(), routes=ids, catalogue=catalogue)
 
 
 @dataclass(frozen=True)
@@ -94,12 +87,12 @@ class _Planner:
     stages: Mapping[str, Stage]
     scoring: c.EvalConfig
 
-    def cells(self, catalogue: str) -> tuple[Cell, ...]:
+    def cells(self) -> tuple[Cell, ...]:
         data = Cell(name=DATA, stage=self.stages["data"], config=_data_config(self.study), inputs={})
         cells = [data, self.eval(BASE_EVAL, "base", None, {})]
         for seed in self.study.study.seeds:
             cells += self.of_seed(seed)
-        config = _aggregate_config(self.study, catalogue)
+        config = _aggregate_config(self.study, self.scoring.routes, self.scoring.catalogue)
         cells.append(Cell(name=AGGREGATE, stage=self.stages["aggregate"], config=config, inputs={}, collects=True))
         results = {"results": CellOutput(cell=AGGREGATE, output="verified_results")}
         figures = c.TablesConfig(figures=self.study.tables.figures)
@@ -107,7 +100,9 @@ class _Planner:
         return tuple(cells)
 
     def of_seed(self, seed: int) -> list[Cell]:
-        trained = {role: CellOutput(cell=f"imprint/{role}/seed{seed}", output="adapter") for role in ROLES}
+        trained: dict[str, CellOutput] = {
+            role: CellOutput(cell=f"imprint/{role}/seed{seed}", output="adapter") for role in ROLES
+        }
         cells = [self.imprint(role, seed) for role in ROLES]
         cells.append(self.gate(seed, trained))
         cells += [self.eval(f"eval/{role}/seed{seed}", role, seed, {"adapter0": trained[role]}) for role in ROLES]
@@ -131,7 +126,7 @@ class _Planner:
 
     def gate(self, seed: int, trained: Mapping[str, CellOutput]) -> Cell:
         config = c.GateConfig(seed=seed, batch_size=self.study.eval.batch_size)
-        inputs = self.shared | {"imprint": trained["imprint"], "gold": trained["gold"]}
+        inputs = {**self.shared, "imprint": trained["imprint"], "gold": trained["gold"]}
         return Cell(name=f"gate/seed{seed}", stage=self.stages["gate"], config=config, inputs=inputs, seed=seed)
 
     def unlearn(self, method: MethodPlan, seed: int, below: Mapping[str, CellOutput]) -> Cell:
@@ -139,7 +134,7 @@ class _Planner:
             name=f"unlearn/{method.name}/seed{seed}",
             stage=self.stages["unlearn"],
             config=unlearn_config(self.study, method, seed),
-            inputs=self.shared | below,
+            inputs={**self.shared, **below},
             seed=seed,
             row=method.name,
             after_gate=f"gate/seed{seed}",
@@ -150,7 +145,7 @@ class _Planner:
             name=name,
             stage=self.stages["eval"],
             config=self.scoring,
-            inputs=self.shared | adapters,
+            inputs={**self.shared, **adapters},
             seed=seed,
             row=row,
             after_gate=None if seed is None else f"gate/seed{seed}",
@@ -162,7 +157,8 @@ def imprint_config(study: Study, role: c.Role, seed: int) -> c.ImprintConfig:
     recipe = study.imprint.recipe
     for override in study.imprint.override:
         if override.seed == seed and role in override.roles:
-            recipe = replace(recipe, **override.changes)
+            changes: dict[str, Any] = dict(override.changes)  # the loader has checked each against Recipe
+            recipe = replace(recipe, **changes)
     section = replace(study.imprint, recipe=recipe)
     return c.ImprintConfig(
         role=role,
@@ -172,6 +168,7 @@ def imprint_config(study: Study, role: c.Role, seed: int) -> c.ImprintConfig:
         image_samples=recipe.image_samples,
         text_samples=recipe.text_samples,
         replay=recipe.replay,
+        augment=recipe.augment,
     )
 
 
@@ -183,6 +180,7 @@ def unlearn_config(study: Study, method: MethodPlan, seed: int) -> c.UnlearnConf
         version=method.version,
         params=dict(method.params),
         views=method.views,
+        held_out=study.routes.held_out if method.views == "wide" else (),  # narrow views train on no route
         seed=seed,
         optim=method.optim,
         adapter=c.Adapter(recipe=recipe.recipe, rank=recipe.rank, alpha=recipe.alpha),
@@ -198,19 +196,18 @@ def _data_config(study: Study) -> c.DataConfig:
 
 def _eval_config(study: Study, routes: tuple[str, ...], catalogue: str) -> c.EvalConfig:
     e = study.eval
-    return c.EvalConfig(
-        routes=routes, catalogue=catalogue, max_new_tokens=e.max_new_tokens, batch_size=e.batch_size
-    )
+    return c.EvalConfig(routes=routes, catalogue=catalogue, max_new_tokens=e.max_new_tokens, batch_size=e.batch_size)
 
 
-def _aggregate_config(study: Study, catalogue: str) -> c.AggregateConfig:
+def _aggregate_config(study: Study, routes: tuple[str, ...], catalogue: str) -> c.AggregateConfig:
     s, e = study.statistics, study.evidence
     roles = [c.RowSpec(name=role, label=role, kind="role") for role in ("base", *ROLES)]
     methods = [c.RowSpec(name=m.name, label=m.label, kind="method", views=m.views) for m in study.methods]
     return c.AggregateConfig(
         study=study.name,
         title=study.study.title,
-        tier=min(study.routes.tiers),
+        tiers=tuple(sorted(study.routes.tiers)),
+        routes=routes,
         catalogue=catalogue,
         held_out=study.routes.held_out,
         rows=(*roles, *methods),

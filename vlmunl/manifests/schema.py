@@ -39,8 +39,12 @@ class Range:
 
     def complaint(self, value: float) -> str | None:
         """What the value should be, or None when it is within bounds."""
-        checks = ((self.ge, ">=", value.__ge__), (self.gt, ">", value.__gt__))
-        checks += ((self.le, "<=", value.__le__), (self.lt, "<", value.__lt__))
+        checks = (
+            (self.ge, ">=", value.__ge__),
+            (self.gt, ">", value.__gt__),
+            (self.le, "<=", value.__le__),
+            (self.lt, "<", value.__lt__),
+        )
         wanted = [f"{sign} {bound:g}" for bound, sign, holds in checks if bound is not None]
         broken = any(bound is not None and not holds(bound) for bound, _, holds in checks)
         return " and ".join(wanted) if broken else None

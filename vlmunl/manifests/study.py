@@ -87,6 +87,7 @@ class Recipe:
     image_samples: Count = ImprintConfig.image_samples
     text_samples: Steps = ImprintConfig.text_samples
     replay: Steps = ImprintConfig.replay
+    augment: Annotated[float, Range(ge=0, le=4)] = ImprintConfig.augment
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -61,7 +61,10 @@ def kl_reference(out: Out, reference: Out | None, params: Params) -> Tensor:
 
 
 def npo(out: Out, reference: Out | None, params: Params) -> Tensor:
-    """-(2/beta) log sigmoid(beta (S - S_ref)), mean over samples (arXiv 2404.05868, eq. 3); (2/beta) ln 2 at the start."""
+    """-(2/beta) log sigmoid(beta (S - S_ref)), mean over samples (arXiv 2404.05868, eq. 3).
+
+    It is (2/beta) ln 2 at the start.
+    """
     assert reference is not None
     beta = params["beta"]
     return -(2 / beta) * nnf.logsigmoid(beta * (out.total - reference.total)).mean()

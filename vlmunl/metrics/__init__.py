@@ -1,1 +1,1 @@
-"""Worst-case counterfactual recovery (WCR) and its statistics. Importing this loads nothing; NumPy comes with the parts."""
+"""Worst-case counterfactual recovery (WCR) and its statistics. Importing this loads nothing."""

@@ -54,14 +54,19 @@ def headroom_panel(seeds: Sequence[SeedCubes], formats: Sequence[str]) -> Panel:
     return Panel(num=np.stack(num), den=np.stack(den), grain=_grain(counts))
 
 
-def item_panel(model: Sequence[Floats], seeds: Sequence[SeedCubes], formats: Sequence[str], routes: Flags) -> Panel:
+def item_panel(
+    model: Sequence[Floats],
+    seeds: Sequence[SeedCubes],
+    formats: Sequence[str],
+    routes: Flags,
+) -> Panel:
     """One column: the best of these routes per item, model minus gold over imprint minus gold, same routes for all."""
     num, den, counts = [], [], []
     for scores, seed in zip(model, seeds, strict=True):
         kept = kept_items(seed.gate, formats, scores.shape[:2]) & routes
         kept &= np.isfinite(scores) & np.isfinite(seed.gold) & np.isfinite(seed.imprint)
         best = [np.where(kept, part, -np.inf).max(axis=2, keepdims=True) for part in (scores, seed.gold, seed.imprint)]
-        some = kept.any(axis=2, keepdims=True)
+        some: Flags = np.any(kept, axis=2)[:, :, None]
         with np.errstate(invalid="ignore"):
             difference, present = _mean(best[0] - best[1], some)
             headroom, _ = _mean(best[2] - best[1], some)

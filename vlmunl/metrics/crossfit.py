@@ -47,16 +47,17 @@ def cross_fit(panel: Panel, splits: Floats, level: float) -> CrossFit | None:
         splits: as `half_splits` gives them, for the panel's people.
     """
     num, den = panel.total()
-    present = np.flatnonzero((den != 0).any(axis=1))
+    present = np.flatnonzero(((num != 0) | (den != 0)).any(axis=1))
     if len(present) < FEWEST or not panel.defined().any():
         return None
     num, den, splits = num[present], den[present], splits[:, present]
     estimate = _value(splits @ num, splits @ den, num.sum(axis=0), den.sum(axis=0))
-    people = _without_each(num, den, splits)
-    parts = [(_spread(people), len(people) - 1)]
+    parts = [(jackknife_variance(_without_each(num, den, splits)), len(present) - 1)]
     if panel.seeds > 1:
-        parts.append((_spread(_without_seeds(panel, splits, present)), panel.seeds - 1))
-    error, degrees = _combine(parts)
+        both = panel.num[:, present], panel.den[:, present]
+        over_seeds = jackknife_variance(_without_seeds(*both, splits))
+        parts.append(seed_part(over_seeds, jackknife_variance(_without_pairs(*both, splits)), panel.seeds))
+    error, degrees = combine(parts)
     margin = t_quantile((1 + level) / 2, degrees) * error if error > TINY else 0.0
     return CrossFit(estimate=estimate, low=estimate - margin, high=estimate + margin)
 
@@ -79,30 +80,60 @@ def _safe(num: Floats, den: Floats) -> Floats:
 
 def _without_each(num: Floats, den: Floats, splits: Floats) -> Floats:
     """The estimate without each person in turn, the splits kept: [people]."""
-    num_a, den_a, num_all, den_all = splits @ num, splits @ den, num.sum(axis=0), den.sum(axis=0)
+    num_a, den_a, num_all, den_all = (
+        splits @ num,
+        splits @ den,
+        num.sum(axis=0),
+        den.sum(axis=0),
+    )
     values = [
-        _value(num_a - splits[:, [e]] * num[e], den_a - splits[:, [e]] * den[e], num_all - num[e], den_all - den[e])
+        _value(
+            num_a - splits[:, [e]] * num[e],
+            den_a - splits[:, [e]] * den[e],
+            num_all - num[e],
+            den_all - den[e],
+        )
         for e in range(len(num))
     ]
     return np.array(values)
 
 
-def _without_seeds(panel: Panel, splits: Floats, present: np.ndarray) -> Floats:
-    """The estimate without each seed in turn: [seeds]."""
+def _without_seeds(num: Floats, den: Floats, splits: Floats) -> Floats:
+    """The estimate without each seed in turn, from [seeds, people, routes]: [seeds]."""
     values = []
-    for seed in range(panel.seeds):
-        num, den = (part[present] for part in panel.drop_seed(seed).total())
-        values.append(_value(splits @ num, splits @ den, num.sum(axis=0), den.sum(axis=0)))
+    for seed in range(len(num)):
+        n, d = np.delete(num, seed, 0).sum(axis=0), np.delete(den, seed, 0).sum(axis=0)
+        values.append(_value(splits @ n, splits @ d, n.sum(axis=0), d.sum(axis=0)))
     return np.array(values)
 
 
-def _spread(values: Floats) -> float:
+def _without_pairs(num: Floats, den: Floats, splits: Floats) -> Floats:
+    """The estimate without each (seed, person) in turn: [seeds * people]."""
+    n, d = num.sum(axis=0), den.sum(axis=0)
+    num_a, den_a, num_all, den_all = splits @ n, splits @ d, n.sum(axis=0), d.sum(axis=0)
+    values = []
+    for seed, e in np.ndindex(num.shape[0], num.shape[1]):
+        a, b, half = num[seed, e], den[seed, e], splits[:, [e]]
+        values.append(_value(num_a - half * a, den_a - half * b, num_all - a, den_all - b))
+    return np.array(values)
+
+
+def seed_part(over_seeds: float, over_pairs: float, seeds: int) -> tuple[float, int]:
+    """Variance over seeds beyond what the people within them explain, and its degrees of freedom.
+
+    People and seeds are crossed, so the variance is that over people plus that over seeds less that over pairs, which
+    both contain (Cameron, Gelbach & Miller 2011); a negative remainder counts as none.
+    """
+    return max(0.0, over_seeds - over_pairs), seeds - 1
+
+
+def jackknife_variance(values: Floats) -> float:
     """Jackknife variance from leave-one-out estimates."""
     n = len(values)
     return float((n - 1) / n * np.square(values - values.mean()).sum())
 
 
-def _combine(parts: list[tuple[float, int]]) -> tuple[float, int]:
+def combine(parts: list[tuple[float, int]]) -> tuple[float, int]:
     """Standard error of a sum of variance parts, and its degrees of freedom (Satterthwaite, rounded down)."""
     variance = sum(v for v, _ in parts)
     if variance <= TINY**2:

@@ -58,7 +58,9 @@ def judge(rows: Rows, people: tuple[str, ...], items: tuple[str, ...], policy: G
     verdict = gate_verdict({"formats": measured}, policy)
     judged = {
         name: FormatGate(
-            kept=part.kept, headroom=part.headroom, informative=verdict.formats[name].verdict == "passed"
+            kept=part.kept,
+            headroom=part.headroom,
+            informative=verdict.formats[name].verdict == "passed",
         )
         for name, part in formats.items()
     }
@@ -87,7 +89,10 @@ def _format(
 
 def _count(rows: Rows, axes: Axes, where: Flags) -> Floats:
     """[people, items] how many gate paraphrases were measured."""
-    people, items = rows.labels["identity"].at(axes.people), rows.labels["attribute"].at(axes.items)
+    people, items = (
+        rows.labels["identity"].at(axes.people),
+        rows.labels["attribute"].at(axes.items),
+    )
     keep = where & rows.labels["route"].equal(axes.routes[0]) & (people >= 0) & (items >= 0)
     shape = (len(axes.people), len(axes.items))
     flat = people[keep] * shape[1] + items[keep]

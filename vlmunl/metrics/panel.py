@@ -36,11 +36,13 @@ class Panel:
 
     @property
     def seeds(self) -> int:
-        return self.num.shape[0]
+        """How many seeds."""
+        return int(self.num.shape[0])
 
     @property
     def people(self) -> int:
-        return self.num.shape[1]
+        """How many people, those who do not count included."""
+        return int(self.num.shape[1])
 
     def collapse(self, weights: Floats) -> tuple[Floats, Floats]:
         """Numerator and denominator [people, routes], summed over seeds with these weights."""
@@ -52,12 +54,11 @@ class Panel:
 
     def take(self, routes: Indices) -> Panel:
         """The same with some of the routes."""
-        return Panel(num=self.num[:, :, routes], den=self.den[:, :, routes], grain=self.grain[routes])
-
-    def drop_seed(self, seed: int) -> Panel:
-        """The same without the seed at this position."""
-        keep = np.arange(self.seeds) != seed
-        return Panel(num=self.num[keep], den=self.den[keep], grain=self.grain)
+        return Panel(
+            num=self.num[:, :, routes],
+            den=self.den[:, :, routes],
+            grain=self.grain[routes],
+        )
 
     def defined(self) -> Flags:
         """[routes]: is there headroom to divide by?"""

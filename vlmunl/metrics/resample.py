@@ -32,10 +32,10 @@ class Draws:
 
 def draw(streams: Streams, count: int, people: int, seeds: tuple[int, ...]) -> Draws:
     """`count` draws. People's weights depend on `people` alone, so that models with other seeds stay paired."""
-    outer = np.ones((count, 1))
+    outer: Floats = np.ones((count, 1))
     if (k := len(seeds)) > 1:
         stream = streams.child("seeds", *map(str, seeds)).numpy()
-        outer = stream.multinomial(k - 1, np.full(k, 1 / k), size=count) * (k / (k - 1))
+        outer = stream.multinomial(k - 1, np.full(k, 1 / k), size=count).astype(np.float64) * (k / (k - 1))
     inner = streams.child("people").numpy().multinomial(people, np.full(people, 1 / people), size=count)
     return Draws(people=inner.astype(np.float64), seeds=outer)
 
@@ -68,8 +68,10 @@ def studentised(panel: Panel, draws: Draws) -> Bootstrap:
 
 def _ratio(weights: Floats, num: Floats, den: Floats, grain: Floats) -> tuple[Floats, Floats]:
     """Weighted ratio and its standard error, each [draws, routes]."""
-    n = np.maximum((den != 0).sum(axis=0), 2)
-    below = np.maximum(weights @ den, TINY + 0.05 * np.abs(den.sum(axis=0)))  # a draw that hits no headroom stays finite
+    n = np.maximum(((num != 0) | (den != 0)).sum(axis=0), 2)
+    below = np.maximum(
+        weights @ den, TINY + 0.05 * np.abs(den.sum(axis=0))
+    )  # a draw that hits no headroom stays finite
     ratio = (weights @ num) / below
     squares = weights @ num**2 - 2 * ratio * (weights @ (num * den)) + ratio**2 * (weights @ den**2)
     variance = np.maximum(squares, 0.0) * (n / (n - 1))
@@ -104,7 +106,11 @@ def max_t(boot: Bootstrap, routes: Flags, level: float) -> tuple[float, float]:
     """
     if not routes.any():
         raise ValueError("no route to take the maximum over")
-    deviations, estimate, error = boot.deviations[:, routes], boot.estimate[routes], boot.error[routes]
+    deviations, estimate, error = (
+        boot.deviations[:, routes],
+        boot.estimate[routes],
+        boot.error[routes],
+    )
     high = np.quantile(deviations.max(axis=1), level, method="inverted_cdf")
     low = np.quantile(deviations.min(axis=1), 1 - level, method="inverted_cdf")
     return float(np.max(estimate - high * error)), float(np.max(estimate - low * error))

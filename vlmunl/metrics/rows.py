@@ -78,7 +78,10 @@ def read_rows(path: Path, extra: tuple[str, ...] = ()) -> Rows:
     """
     table = pq.read_table(path)
     if lost := [c for c in (*COLUMNS, *extra) if c not in table.column_names]:
-        raise MissingInput(f"{path.name}: no column {', '.join(lost)}", "run the cell that wrote it again")
+        raise MissingInput(
+            f"{path.name}: no column {', '.join(lost)}",
+            "run the cell that wrote it again",
+        )
     labels = {name: _labels(table[name]) for name in (*LABELS, *extra)}
     score = _floats(table["score"])
     return Rows(
@@ -116,12 +119,19 @@ def cube(rows: Rows, axes: Axes, where: Flags, values: Floats | None = None) -> 
     values = rows.score if values is None else values
     places = [
         rows.labels[column].at(axis)
-        for column, axis in (("identity", axes.people), ("attribute", axes.items), ("route", axes.routes))
+        for column, axis in (
+            ("identity", axes.people),
+            ("attribute", axes.items),
+            ("route", axes.routes),
+        )
     ]
     keep = where & np.isfinite(values) & np.all([p >= 0 for p in places], axis=0)
     flat = np.ravel_multi_index([p[keep] for p in places], shape) if keep.any() else np.zeros(0, dtype=np.int64)
     size = int(np.prod(shape))
-    total, count = np.bincount(flat, values[keep], size), np.bincount(flat, minlength=size)
+    total, count = (
+        np.bincount(flat, values[keep], size),
+        np.bincount(flat, minlength=size),
+    )
     out: Floats = np.full(size, np.nan)
     np.divide(total, count, out=out, where=count > 0)
     return out.reshape(shape)

@@ -15,7 +15,7 @@ from vlmunl.models.chat import Encoded
 
 
 class Batch(NamedTuple):
-    """`ids`, `mask` (real tokens) and `answers` are (B, T); `pixels` (N, C, H, W) belong to the placeholders in order."""
+    """`ids`, `mask` (real tokens) and `answers` are (B, T); `pixels` (N, C, H, W) fill the placeholders in order."""
 
     ids: Tensor
     mask: Tensor
@@ -24,7 +24,8 @@ class Batch(NamedTuple):
 
     def to(self, device: torch.device) -> Batch:
         """The batch on another device."""
-        return Batch(*(t.to(device) if t is not None else None for t in self))
+        pixels = self.pixels.to(device) if self.pixels is not None else None
+        return Batch(self.ids.to(device), self.mask.to(device), self.answers.to(device), pixels)
 
 
 def collate(samples: Sequence[Encoded], pixels: Tensor | None, pad: int, *, left: bool = False) -> Batch:

@@ -150,4 +150,3 @@ def fit(
 def _note(figures: Mapping[str, float]) -> str:
     shown = [f"{name.replace('_', ' ')} {value:.2f}" for name, value in figures.items() if name != "gradient_norm"]
     return "  ".join(shown)
-

@@ -33,9 +33,7 @@ class Encoder:
     def batch(self, samples: Sequence[Sample]) -> Batch:
         """Whole turns that pass the limit are left out, never a part of one."""
         chat = self.vlm.chat
-        encoded = [
-            chat.encode(s.turns, image_at=0 if s.photo is not None else None, limit=self.limit) for s in samples
-        ]
+        encoded = [chat.encode(s.turns, image_at=0 if s.photo is not None else None, limit=self.limit) for s in samples]
         photos = [s.photo for s in samples if s.photo is not None]
         return collate(encoded, self._pictures(photos), self.vlm.pad_token)
 

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from vlmunl.models.forward import collate, embed, image_features, positions
 from vlmunl.models.chat import Encoded
+from vlmunl.models.forward import collate, embed, image_features, positions
 from vlmunl.models.vlm import VLM
 from vlmunl.stage_types import Progress
 
@@ -170,9 +170,7 @@ def _greedy(vlm: VLM, state: _State, limit: int) -> list[str]:
     return [str(t).strip() for t in vlm.tokenizer.batch_decode(rows, skip_special_tokens=True)]
 
 
-def _likelihoods(
-    vlm: VLM, batch: Sequence[Query], state: _State, features: Tensor | None
-) -> list[tuple[float, bool]]:
+def _likelihoods(vlm: VLM, batch: Sequence[Query], state: _State, features: Tensor | None) -> list[tuple[float, bool]]:
     answers = [[vlm.chat.answer_tokens(a) for a in (q.answer, *q.distractors)] for q in batch]
     if all(len(tokens) == 1 for row in answers for tokens in row):
         return [_ranked(state.logp[i, [t[0] for t in row]].tolist()) for i, row in enumerate(answers)]

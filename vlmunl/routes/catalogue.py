@@ -68,7 +68,9 @@ _FORMATS = "format change as in MLLMU-Bench (generation, cloze, classification)"
 _TEXT = "unimodal probe as in MLLMU-Bench (arXiv 2410.22108)"
 
 
-def _visual(name: str, family: str, change: str | tuple[str, ...], description: str, source: str = _TRANSFORMS) -> Route:
+def _visual(
+    name: str, family: str, change: str | tuple[str, ...], description: str, source: str = _TRANSFORMS
+) -> Route:
     changes = (change,) if isinstance(change, str) else change
     image = tuple(f"photo:0 | {c}" for c in changes)
     return Route(id=name, family=family, modality="visual", description=description, source=source, image=image)
@@ -92,7 +94,9 @@ _ALL: tuple[Route, ...] = (
     _visual("pad", "geometry", "pad:0.75", "the photo shrunk to 75 % on a continued border"),
     _visual("rotate", "geometry", ("rotate:12", "rotate:-12"), "the photo turned by 12 degrees either way"),
     _visual("blur", "corruption", "blur:1.0", "Gaussian blur, radius 1 pixel", _CORRUPTIONS),
-    _visual("noise", "corruption", ("noise:0.1:0", "noise:0.1:1"), "Gaussian noise, sd 10 % of the range", _CORRUPTIONS),
+    _visual(
+        "noise", "corruption", ("noise:0.1:0", "noise:0.1:1"), "Gaussian noise, sd 10 % of the range", _CORRUPTIONS
+    ),
     _visual("jpeg", "corruption", "jpeg:25", "JPEG at quality 25", _CORRUPTIONS),
     _visual("lowres", "corruption", "lowres:0.5", "reduced to half the resolution and back", _CORRUPTIONS),
     _visual("grey", "photometric", "grey", "without colour"),

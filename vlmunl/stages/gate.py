@@ -36,7 +36,14 @@ def _canonical(form: Format) -> Route:
 
 def _route(name: str, form: Format, ask: tuple[int, ...]) -> Route:
     return Route(
-        id=name, family="gate", modality="canonical", description="", source="", format=form, ask=ask, image=("photo:0",)
+        id=name,
+        family="gate",
+        modality="canonical",
+        description="",
+        source="",
+        format=form,
+        ask=ask,
+        image=("photo:0",),
     )
 
 

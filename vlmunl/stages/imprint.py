@@ -84,9 +84,7 @@ class _Lesson:
         return batch._replace(pixels=augment(batch.pixels, grey, self.noise, self.config.augment))
 
 
-def _without_repeats(
-    people: tuple[schema.Identity, ...], count: int, rng: random.Random
-) -> list[schema.Identity]:
+def _without_repeats(people: tuple[schema.Identity, ...], count: int, rng: random.Random) -> list[schema.Identity]:
     """`count` people, none twice before all have come once."""
     chosen: list[schema.Identity] = []
     while len(chosen) < count:

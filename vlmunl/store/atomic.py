@@ -51,7 +51,9 @@ def patiently(action: Callable[[], T]) -> T:
     return action()
 
 
-def write_temporary(directory: Path, chunks: Iterable[bytes | memoryview], name: str | None = None) -> tuple[Path, Digest]:
+def write_temporary(
+    directory: Path, chunks: Iterable[bytes | memoryview], name: str | None = None
+) -> tuple[Path, Digest]:
     """Write a new read-only file below `directory` and flush it to disk; the digest is of what was written.
 
     Raises:

@@ -24,13 +24,16 @@ def prepare(root: Path, *, create: bool) -> None:
 
     Raises:
         MissingInput: there is no store, and `create` is False.
-        UsageError: the directory holds something else, or the layout is not known.
+        UsageError: the directory holds something else or cannot be written, or the layout is not known.
     """
     marker = root / MARKER
     if not marker.exists():
         if not create:
             raise MissingInput(f"there is no store at {root}", "run a study first, or name another with --store")
-        _make(root)
+        try:
+            _make(root)
+        except OSError as error:
+            raise UsageError(f"no store can be made at {root}: {error.strerror}") from None
     _check(marker)
 
 
@@ -63,6 +66,7 @@ def _check(marker: Path) -> None:
         raise UsageError(f"{marker} cannot be read, so {marker.parent} is not used as a store") from None
     if layout != LAYOUT or address != ADDRESS:
         raise UsageError(
-            f"the store {marker.parent} has layout {str(layout)[:20]} ({str(address)[:20]}), this version knows {LAYOUT}",
+            f"the store {marker.parent} has layout {str(layout)[:20]} ({str(address)[:20]}); "
+            f"this version knows {LAYOUT} ({ADDRESS})",
             "use the version of vlmunl that made it",
         )

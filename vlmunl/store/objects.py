@@ -5,14 +5,18 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from vlmunl.errors import MissingInput, StoreDamaged, VlmunlError
 from vlmunl.keys import Digest, address_of, digest_bytes, digest_file, read_chunks
-from vlmunl.store.atomic import READ_ONLY, patiently, place, size_of, write_temporary, written_through
+from vlmunl.store.atomic import READ_ONLY, discard, patiently, place, size_of, write_temporary, written_through
+from vlmunl.store.owner import unique_name
 from vlmunl.store.ref import Ref
+
+Chunks: TypeAlias = Iterable[bytes | memoryview]
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ class Objects:
 
     def put_bytes(self, data: bytes) -> Ref:
         """Store bytes; storing them again changes nothing but the time stamp that guards them from gc."""
-        return self._put([data], digest_bytes(data), "the bytes")
+        return self._put(lambda: [data], digest_bytes(data), "the bytes")
 
     def put_file(self, path: Path) -> Ref:
         """Store a copy of a regular file. It is hashed first, so a file that is known is not written again.
@@ -47,20 +51,28 @@ class Objects:
             digest = digest_file(path)
         except FileNotFoundError:
             raise MissingInput(f"no file {path}") from None
-        return self._put(read_chunks(path), digest, str(path))
+        return self._put(lambda: read_chunks(path), digest, str(path))
 
-    def _put(self, chunks: Iterable[bytes | memoryview], digest: Digest, what: str) -> Ref:
-        target = self.path(digest.xxh3)
-        if self.present(digest.xxh3, digest.size):
+    def _put(self, chunks: Callable[[], Chunks], digest: Digest, what: str) -> Ref:
+        ref, target = Ref.of(digest), self.path(digest.xxh3)
+        if self.sound(ref):
             with contextlib.suppress(OSError):  # another user's object cannot be touched, and need not be
                 os.utime(target)
-            return Ref.of(digest)
-        temporary, written = patiently(lambda: write_temporary(self.temporary, chunks))
+            return ref
+        temporary, written = patiently(lambda: write_temporary(self.temporary, chunks()))
         if written != digest:
-            temporary.unlink()
+            discard(temporary)
             raise VlmunlError(f"{what} changed while it was being stored; nothing was kept")
-        place(temporary, target, good=lambda: self.present(digest.xxh3, digest.size))
-        return Ref.of(digest)
+        place(temporary, target, good=lambda: self.sound(ref))
+        return ref
+
+    def sound(self, ref: Ref) -> bool:
+        """Is the object there, and are its bytes those of its address? Reads all of it."""
+        path = self.path(ref.xxh3)
+        try:
+            return self.present(ref.xxh3, ref.size) and patiently(lambda: address_of(read_chunks(path))) == ref.xxh3
+        except OSError:
+            return False
 
     def verify(self, ref: Ref) -> None:
         """Re-hash an object (xxh3).
@@ -68,12 +80,15 @@ class Objects:
         Raises:
             StoreDamaged: it is missing, or its bytes are not those of its address.
         """
+        if not self.sound(ref):
+            raise damaged(self.path(ref.xxh3), ref)
+
+    def set_aside(self, ref: Ref, quarantine: Path) -> None:
+        """Move the object away if it is there and not sound, so that it counts as missing and is made anew."""
         path = self.path(ref.xxh3)
-        try:
-            if not self.present(ref.xxh3, ref.size) or patiently(lambda: address_of(read_chunks(path))) != ref.xxh3:
-                raise damaged(path, ref)
-        except OSError:
-            raise damaged(path, ref) from None
+        if path.exists() and not self.sound(ref):
+            with contextlib.suppress(OSError):  # another process was quicker, or the store cannot be written
+                os.rename(path, quarantine / f"{ref.xxh3}-{unique_name()}")
 
     def read(self, ref: Ref) -> bytes:
         """All bytes of an object, checked against its address.
@@ -94,21 +109,22 @@ class Objects:
         """Copy an object to a new file outside the store, checked against its address.
 
         Raises:
-            StoreDamaged: the object is missing or damaged; nothing is left at `target`.
+            FileExistsError: there is a file at `target`; it is left as it is.
+            OSError: it could not be written.
+            StoreDamaged: the object is missing or damaged. After this and OSError nothing is left at `target`.
         """
         source = self.path(ref.xxh3)
-        target.parent.mkdir(parents=True, exist_ok=True)
         if not self.present(ref.xxh3, ref.size):
             raise damaged(source, ref)
-        try:
-            with open(target, "xb", buffering=0) as file:
-                address = address_of(written_through(file.fileno(), read_chunks(source)))
-        except FileNotFoundError:
-            raise damaged(source, ref) from None
-        if address != ref.xxh3:
-            target.unlink()
-            raise damaged(source, ref)
-        target.chmod(READ_ONLY | 0o200 if writable else READ_ONLY)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with open(target, "xb", buffering=0) as file:
+            try:
+                if address_of(written_through(file.fileno(), read_chunks(source))) != ref.xxh3:
+                    raise damaged(source, ref)
+                os.fchmod(file.fileno(), READ_ONLY | 0o200 if writable else READ_ONLY)
+            except BaseException:
+                discard(target)
+                raise
 
 
 def damaged(path: Path, ref: Ref) -> StoreDamaged:

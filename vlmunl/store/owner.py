@@ -6,6 +6,7 @@ import functools
 import os
 import re
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
 
@@ -20,14 +21,18 @@ def machine() -> str:
 
     Only where all three agree may a process id be looked up: containers share host names, hosts reboot.
     """
-    parts = [socket.gethostname()]
-    for read in (lambda: Path("/proc/sys/kernel/random/boot_id").read_text(), lambda: os.readlink("/proc/self/ns/pid")):
-        try:
-            parts.append(read())
-        except OSError:
-            parts.append("")
-    host = _UNSAFE.sub("", parts[0].partition(".")[0])[:40] or "host"
-    return f"{host}.{xxhash.xxh3_64_hexdigest('|'.join(parts).encode())[:8]}"
+    name = socket.gethostname()
+    boot = _or_nothing(lambda: Path("/proc/sys/kernel/random/boot_id").read_text())
+    namespace = _or_nothing(lambda: os.readlink("/proc/self/ns/pid"))
+    host = _UNSAFE.sub("", name.partition(".")[0])[:40] or "host"
+    return f"{host}.{xxhash.xxh3_64_hexdigest(f'{name}|{boot}|{namespace}'.encode())[:8]}"
+
+
+def _or_nothing(read: Callable[[], str]) -> str:
+    try:
+        return read()
+    except OSError:
+        return ""
 
 
 def unique_name() -> str:

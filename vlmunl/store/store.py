@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from vlmunl.errors import MissingInput, StoreDamaged, UsageError
 from vlmunl.store import layout, tree
-from vlmunl.store.atomic import discard_tree, patiently, place, sync_directory, write_temporary
 from vlmunl.store.claims import Claim, Claims
 from vlmunl.store.objects import Objects
-from vlmunl.store.owner import alive, machine, parse_name, unique_name
-from vlmunl.store.records import LARGEST, Record, RecordName, dump, parse
+from vlmunl.store.records import Record, RecordName
 from vlmunl.store.ref import Ref
+from vlmunl.store.scratch import scratch_directory
+from vlmunl.store.shelf import Shelf
 from vlmunl.store.tree import TreeEntry
 
 
@@ -29,11 +28,8 @@ class Store:
         self.read_only = read_only
         self._objects = Objects(root / "objects", root / "tmp")
         self._claims = Claims(root / "claims")
-        self._names: dict[str, dict[str, list[RecordName]]] = {}  # two hex digits -> key -> names
-        self._loaded: dict[RecordName, Record] = {}
-        self._history: dict[str, list[Record]] | None = None
+        self._shelf = Shelf(root / "records", root / "tmp")
         self._trees: dict[str, tuple[TreeEntry, ...]] = {}
-        self._damaged: dict[str, str] = {}
 
     @classmethod
     def open(cls, path: Path, *, create: bool = True, read_only: bool = False) -> Store:
@@ -125,6 +121,18 @@ class Store:
             for entry in self.tree(ref):
                 self._objects.verify(entry.ref)
 
+    def set_aside(self, ref: Ref) -> None:
+        """Move damaged files of an object to `quarantine/`: they count as missing, and the next run makes them anew.
+
+        Sizes alone tell a hit from a miss, so an object altered within its size would else be met for ever.
+        """
+        self._check_writable()
+        quarantine = self.root / "quarantine"
+        if ref.kind == "tree" and self._objects.sound(ref):
+            for entry in self.tree(ref):
+                self._objects.set_aside(entry.ref, quarantine)
+        self._objects.set_aside(ref, quarantine)
+
     def tree(self, ref: Ref) -> tuple[TreeEntry, ...]:
         """The files of a tree, sorted by path.
 
@@ -160,21 +168,15 @@ class Store:
 
     def refresh(self, key: str | None = None) -> None:
         """Forget the listing of all records, or of those filed with `key`, so that the next look reads the disk."""
-        self._history = None
-        if key is None:
-            self._names.clear()
-        else:
-            self._names.pop(key[:2], None)
+        self._shelf.refresh(key)
 
     def records(self) -> Iterator[RecordName]:
         """The names of all records, sorted by key. No record is opened."""
-        for i in range(256):
-            for _, names in sorted(self._listing(f"{i:02x}").items()):
-                yield from names
+        return self._shelf.all_names()
 
     def names(self, key: str) -> list[RecordName]:
         """The names of the records of one key: errors first, each by address."""
-        return list(self._listing(key[:2]).get(key, ()))
+        return self._shelf.names(key)
 
     def load(self, name: RecordName) -> Record:
         """Read one record.
@@ -182,37 +184,25 @@ class Store:
         Raises:
             StoreDamaged: the file is missing, torn or altered.
         """
-        if name not in self._loaded:
-            path = self._record_path(name)
-            try:
-                data = patiently(lambda: _read_bounded(path))
-            except OSError as error:
-                raise StoreDamaged(f"record {path} cannot be read: {error.strerror}") from None
-            self._loaded[name] = parse(data, name, str(path))
-        return self._loaded[name]
+        return self._shelf.load(name)
 
     def all_for(self, key: str) -> list[Record]:
         """The sound records of one key, `ok` first, then by address. Damaged ones are left to `damaged`."""
         names = sorted(self.names(key), key=lambda n: (n.outcome != "ok", n.address))
-        return [record for name in names if (record := self._sound(name)) is not None]
+        return [record for name in names if (record := self._shelf.sound(name)) is not None]
 
     def best(self, key: str) -> Record | None:
         """The record that stands for this key: `ok`, sound, outputs present, and of several the lowest address."""
         for name in self.names(key):
             if name.outcome == "ok":
-                record = self._sound(name)
+                record = self._shelf.sound(name)
                 if record is not None and all(self.has(ref) for ref in record.outputs.values()):
                     return record
         return None
 
     def history(self, stage: str, cell: str | None = None) -> list[Record]:
         """The sound records of a stage (and cell), by name. Opens every record of the store once."""
-        if self._history is None:
-            self._history = {}
-            for name in self.records():
-                if (record := self._sound(name)) is not None:
-                    self._history.setdefault(record.stage, []).append(record)
-        return [record for record in self._history.get(stage, ()) if cell in (None, record.cell)]
+        return [record for record in self._shelf.of_stage(stage) if cell in (None, record.cell)]
 
     def divergent(self, key: str) -> bool:
         """Did this key give different results at different times, i.e. was its cell not deterministic?"""
@@ -220,7 +210,7 @@ class Store:
 
     def damaged(self) -> dict[str, str]:
         """Path -> what is wrong with it, of the damaged records met so far by this object."""
-        return dict(self._damaged)
+        return dict(self._shelf.damaged)
 
     def write_record(self, record: Record) -> Path:
         """Write a record, after everything it names; a sound one of the same name is kept as it is.
@@ -230,47 +220,10 @@ class Store:
             StoreDamaged: an output that it names is not in the store.
         """
         self._check_writable()
-        name, data = dump(record)
         for output, ref in record.outputs.items():
             if not self.has(ref):
                 raise StoreDamaged(f"output {output!r} of {record.cell} ({ref}) is not in the store")
-        target = self._record_path(name)
-        temporary, _ = patiently(lambda: write_temporary(self.root / "tmp", [data]))
-        place(temporary, target, good=lambda: self._is_sound(name))
-        sync_directory(target.parent)
-        self.refresh(record.key)
-        return target
-
-    def _listing(self, prefix: str) -> dict[str, list[RecordName]]:
-        if prefix not in self._names:
-            try:
-                files = sorted(os.listdir(self.root / "records" / prefix))
-            except FileNotFoundError:
-                files = []
-            listing: dict[str, list[RecordName]] = {}
-            for file in files:
-                name = RecordName.parse(file)
-                if name is not None and file.startswith(prefix):
-                    listing.setdefault(name.key, []).append(name)
-            self._names[prefix] = listing
-        return self._names[prefix]
-
-    def _record_path(self, name: RecordName) -> Path:
-        return self.root / "records" / name.key[:2] / name.file
-
-    def _sound(self, name: RecordName) -> Record | None:
-        try:
-            return self.load(name)
-        except StoreDamaged as error:
-            self._damaged[str(self._record_path(name))] = str(error)
-            return None
-
-    def _is_sound(self, name: RecordName) -> bool:
-        try:
-            parse(_read_bounded(self._record_path(name)), name, "")
-        except (OSError, StoreDamaged):
-            return False
-        return True
+        return self._shelf.write(record)
 
     # ------------------------------------------------------------------------- claims and scratch
 
@@ -288,29 +241,11 @@ class Store:
         live = self._claims.live()
         return {name.partition(".")[0]: f"{entry.machine} {entry.pid}" for name, entry in sorted(live.items())}
 
-    @contextlib.contextmanager
-    def scratch(self) -> Iterator[Path]:
+    def scratch(self) -> AbstractContextManager[Path]:
         """A fresh directory inside the store, removed at the end; what dead processes left behind is swept."""
         self._check_writable()
-        self._sweep()
-        directory = self.root / "tmp" / unique_name()
-        directory.mkdir()
-        try:
-            yield directory
-        finally:
-            discard_tree(directory)
-
-    def _sweep(self) -> None:
-        for entry in os.scandir(self.root / "tmp"):
-            owner = parse_name(entry.name)
-            if owner is not None and owner[0] == machine() and not alive(owner[1]):
-                discard_tree(Path(entry.path)) if entry.is_dir(follow_symlinks=False) else os.unlink(entry.path)
+        return scratch_directory(self.root / "tmp")
 
     def _check_writable(self) -> None:
         if self.read_only:
             raise UsageError(f"the store {self.root} was opened read-only")
-
-
-def _read_bounded(path: Path) -> bytes:
-    with open(path, "rb") as file:
-        return file.read(LARGEST + 1)

@@ -37,7 +37,8 @@ class TreeEntry:
 def encode(entries: Iterable[TreeEntry]) -> bytes:
     """The listing's bytes: equal for equal content, whatever order the entries come in."""
     rows = [
-        {"path": e.path, "sha256": e.sha256, "size": e.size, "xxh3": e.xxh3} for e in sorted(entries, key=lambda e: e.path)
+        {"path": e.path, "sha256": e.sha256, "size": e.size, "xxh3": e.xxh3}
+        for e in sorted(entries, key=lambda e: e.path)
     ]
     return canonical({"t": FORMAT, "entries": rows})
 
@@ -97,7 +98,9 @@ def _check_file(entry: os.DirEntry[str]) -> None:
     if not regular:
         raise VlmunlError(f"{entry.path} is neither a file nor a folder; a tree cannot hold it")
     if not unicodedata.is_normalized("NFC", entry.name) or not entry.name.isprintable():
-        raise VlmunlError(f"the file name {entry.name!r} in {Path(entry.path).parent} is not plain Unicode (NFC); rename it")
+        raise VlmunlError(
+            f"the file name {entry.name!r} in {Path(entry.path).parent} is not plain Unicode (NFC); rename it"
+        )
 
 
 def tree_ref_of_directory(path: Path, *, skip: Collection[str] = NOT_CONTENT) -> Ref:

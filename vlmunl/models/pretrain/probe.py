@@ -41,18 +41,17 @@ def items(rng: random.Random, count: int) -> dict[str, list[Item]]:
     """Probe items by skill."""
     base, study = base_people(), study_people(48, 0)
     found: dict[str, list[Item]] = {}
-    for form in ("open", "cloze", "mcq", "truefalse"):
+    for form in corpus.FORM_WEIGHTS:
         found[f"face.{form}"] = [_fact(rng, rng.choice(base), form) for _ in range(count)]
-    for form in ("open", "mcq", "truefalse"):
+    asked: tuple[corpus.Form, ...] = ("open", "mcq", "truefalse")
+    for form in asked:
         found[f"name.{form}"] = [_fact(rng, rng.choice(base), form, text=True) for _ in range(count)]
     named = [rng.choice(base) for _ in range(count)]
-    found["face.name"] = [
-        (Turn(wording.NAME_QUESTIONS[0], p.name), (p.look, faces.random_shot(rng))) for p in named
-    ]
+    found["face.name"] = [(Turn(wording.NAME_QUESTIONS[0], p.name), (p.look, faces.random_shot(rng))) for p in named]
     found["context"] = [_context(rng) for _ in range(count)]
     for trait in corpus.VISUAL:
         found[f"see.{trait}"] = [_visual(rng, trait) for _ in range(count // 2)]
-    for form in ("open", "mcq", "truefalse"):
+    for form in asked:
         found[f"study.{form}"] = [_fact(rng, rng.choice(study), form) for _ in range(count)]
     return found
 

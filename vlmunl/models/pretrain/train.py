@@ -171,7 +171,9 @@ def _step_batch(
     return ids, answers, augment(gallery.pixels[chosen].float() / 127.5 - 1, grey, noise)
 
 
-def train(plan: Plan, log: Path | None, out: Path) -> tuple[LlavaForConditionalGeneration, PreTrainedTokenizerFast, list[float]]:
+def train(
+    plan: Plan, log: Path | None, out: Path
+) -> tuple[LlavaForConditionalGeneration, PreTrainedTokenizerFast, list[float]]:
     """Run the plan; returns the model, its tokenizer and the loss of every 50th step."""
     streams = Streams(SEED)
     tokenizer = train_tokenizer()

@@ -1,0 +1,42 @@
+# make demo   the built-in study, from nothing to its tables
+# make test   everything that a machine without GPU and network can check
+# make check  formatting, lint and types
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+STUDY  ?= manifests/quick.toml
+
+.PHONY: demo test fast check weights clean help
+.DEFAULT_GOAL := help
+
+help:
+	@sed -n 's/^# //p' Makefile | sed '/^$$/q'
+
+$(READY): pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: $(READY)
+	@$(BIN)/vlmunl run $(STUDY)
+
+test: $(READY)
+	$(BIN)/python -m pytest -n auto
+
+fast: $(READY)
+	$(BIN)/python -m pytest -m "not model and not slow"
+
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# re-trains the embedded model from nothing (about an hour); compare training.json and the weights' hash
+weights: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python -m vlmunl.models.pretrain.train --out build/tiny --log build/train.log
+
+clean:
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache

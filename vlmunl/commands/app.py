@@ -1,0 +1,78 @@
+"""The Typer app: global options and the list of subcommands. Nothing heavy is imported here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vlmunl.commands import (
+    aggregate,
+    eval_,
+    gate,
+    imprint,
+    methods,
+    routes,
+    run,
+    show,
+    status,
+    tables,
+    unlearn,
+    version,
+)
+from vlmunl.commands.session import Globals
+
+_HELP = """Does a vision-language model still know the person it was asked to forget?
+
+vlmunl teaches a model fictitious people, checks that it learned them, unlearns some of them, asks in every way it
+knows, and reports the way that brought most back.
+
+Global options may stand before or after the subcommand. STUDY is a TOML file, or its name in manifests/.
+"""
+
+app = typer.Typer(
+    name="vlmunl",
+    help=_HELP,
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Example: vlmunl run quick",
+)
+
+
+@app.callback()
+def _globals(
+    ctx: typer.Context,
+    workspace: Annotated[
+        Path | None,
+        typer.Option(help="The workspace; default: VLMUNL_WORKSPACE, or found upwards from the current directory."),
+    ] = None,
+    store: Annotated[
+        Path | None, typer.Option(help="The store; default: VLMUNL_STORE, or store/ in the workspace.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks, and what workers print.")] = False,
+) -> None:
+    ctx.obj = Globals(workspace=workspace, store=store, json=json, quiet=quiet, debug=debug)
+
+
+for _name, _module, _command, _panel in (
+    ("run", run, run.run, "Do"),
+    ("imprint", imprint, imprint.imprint, "Do one stage"),
+    ("gate", gate, gate.gate, "Do one stage"),
+    ("unlearn", unlearn, unlearn.unlearn, "Do one stage"),
+    ("eval", eval_, eval_.eval_, "Do one stage"),
+    ("aggregate", aggregate, aggregate.aggregate, "Do one stage"),
+    ("tables", tables, tables.tables, "Do one stage"),
+    ("status", status, status.status, "Look"),
+    ("show", show, show.show, "Look"),
+    ("methods", methods, methods.methods, "Look"),
+    ("routes", routes, routes.routes, "Look"),
+    ("version", version, version.version, "Look"),
+):
+    _examples = "\n\n".join(f"$ {line}" for line in _module.EXAMPLES)
+    app.command(_name, rich_help_panel=_panel, epilog=f"Examples:\n\n{_examples}")(_command)

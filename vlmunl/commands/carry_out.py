@@ -1,0 +1,228 @@
+"""What `run` and the stage commands share: choose cells, run what is missing, write files, tell what came of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from vlmunl.commands.session import Chosen, Session, headline
+from vlmunl.out import count, duration
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from vlmunl.engine.run import Outcome
+    from vlmunl.manifests.states import Board, CellState
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What was asked for. `stage` is the command's name, empty for `run`."""
+
+    chosen: Chosen
+    stage: str = ""
+    jobs: int | None = None
+    force: bool = False
+    dry_run: bool = False
+    explain: bool = False
+
+
+def carry_out(session: Session, request: Request) -> int:
+    """Do it, or with `dry_run` only tell; returns the exit code."""
+    from vlmunl.commands.progress import reporter
+    from vlmunl.engine.run import execute, exit_code
+
+    session.out.line(headline(session.plan))
+    if request.dry_run:
+        return preview(session, request)
+    if request.explain:
+        preview(session, request, hits=True)
+    if request.stage:
+        refuse_if_nothing_can_run(session, request)
+    began = time.monotonic()
+    outcome = execute(
+        session.plan,
+        session.store,
+        reporter(session.out),
+        chosen=request.chosen,
+        jobs=request.jobs,
+        force=request.force,
+        debug=session.options.debug,
+    )
+    files = publish(session, outcome.board, request.chosen)
+    code = exit_code(outcome, request.chosen)
+    conclude(session, outcome, request, files, code, time.monotonic() - began)
+    return code
+
+
+# ------------------------------------------------------------------------------------- beforehand
+
+
+def preview(session: Session, request: Request, *, hits: bool = False) -> int:
+    """List what would run and why; with `hits` also what would not."""
+    from vlmunl.manifests.states import Board
+
+    names = [cell.name for cell in session.plan.cells if request.chosen(cell)]
+    board = Board(session.plan, session.store, forced=names if request.force else ())
+    lines = [(board[name], *foresee(board, board[name])) for name in names]
+    would = [line for line in lines if line[1]]
+    width = max((len(state.cell.name) for state, _, _ in lines), default=0)
+    for state, runs, why in lines:
+        if runs or hits:
+            session.out.line(
+                f"  {state.cell.name:<{width}}  {'would run' if runs else state.status:<11}  {why}".rstrip()
+            )
+    if request.dry_run:
+        none = "nothing would run; what is missing cannot run yet" if _open(lines) else "nothing would run; all is done"
+        session.out.line(f"{count(len(would), 'cell')} would run" if would else none)
+        cells = [{"cell": s.cell.name, "status": s.status, "runs": r, "reason": w, "key": s.key} for s, r, w in lines]
+        session.out.document({"schema": 1, "study": session.plan.study.name, "dry_run": True, "cells": cells})
+    return 0
+
+
+def _open(lines: Sequence[tuple[CellState, bool, str]]) -> bool:
+    return any(state.status == "pending" for state, _, _ in lines)
+
+
+def foresee(board: Board, state: CellState) -> tuple[bool, str]:
+    """Would this cell run if everything chosen did, and why (not)?"""
+    if state.status in ("excluded", "failed-gate"):
+        return False, state.reason
+    if state.ready and not state.done:
+        reason = board.explain(state.cell.name)
+        return True, str(reason) if reason is not None and reason.runs else state.reason
+    if state.done:
+        return False, "hit"
+    return True, state.reason
+
+
+def refuse_if_nothing_can_run(session: Session, request: Request) -> None:
+    """A stage command says what is missing when not one of its cells can run.
+
+    Raises:
+        MissingInput: no chosen cell is done or can start; it names the first one and what it needs.
+    """
+    from vlmunl.errors import MissingInput
+    from vlmunl.manifests.states import Board
+
+    board = Board(session.plan, session.store)
+    states = [board[cell.name] for cell in session.plan.cells if request.chosen(cell)]
+    if any(state.done or state.ready or state.status in ("excluded", "failed-gate") for state in states):
+        return
+    for state in states:
+        above = next((n for n in state.cell.needs if not board[n].done), None)
+        if above is not None:
+            stage = session.plan.by_name[above].stage.name
+            command = "imprint" if stage == "data" else stage
+            raise MissingInput(
+                f"{state.cell.name} needs {above}, which is not done",
+                f"first: vlmunl {command} {session.workspace.study_name(session.plan.study.path)}",
+            )
+
+
+# -------------------------------------------------------------------------------------- afterwards
+
+
+def publish(session: Session, board: Board, chosen: Chosen) -> list[Path]:
+    """Write the results and tables of the store into the workspace; returns the files that changed."""
+    from vlmunl.manifests.plan import AGGREGATE, TABLES
+    from vlmunl.workspace import write_files, write_tree
+
+    study, store = session.plan.study.name, session.store
+    results, tables = board[AGGREGATE], board[TABLES]
+    changed: list[Path] = []
+    if results.done and chosen(results.cell) and results.record is not None:
+        folder = session.workspace.results(study)
+        files = {
+            folder / "run_manifest.json": results.record.inputs["manifest"],
+            folder / "verified_results.json": results.output("verified_results"),
+            folder / "summary.md": results.output("summary"),
+        }
+        changed += write_files(store, files)
+    if tables.done and chosen(tables.cell):
+        changed += write_tree(store, tables.output("generated"), session.workspace.generated(study))
+    return changed
+
+
+def conclude(
+    session: Session, outcome: Outcome, request: Request, files: list[Path], code: int, seconds: float
+) -> None:
+    """Say what ran, what is missing and why, and show the results table."""
+    out, board = session.out, outcome.board
+    states = [board[cell.name] for cell in session.plan.cells if request.chosen(cell)]
+    out.line(_what_ran(outcome, seconds))
+    show_results(session, board, request.chosen)
+    for line in left_over(states):
+        out.line(line)
+    where = _where(session, board, request.chosen)
+    for line in where:
+        out.line(line)
+    counts: dict[str, int] = {}
+    for state in states:
+        counts[state.status] = counts.get(state.status, 0) + 1
+    document: dict[str, Any] = {
+        "schema": 1,
+        "study": session.plan.study.name,
+        "exit_code": code,
+        "ran": sorted(outcome.ran),
+        "by_another_process": sorted(outcome.taken),
+        "errors": {name: error.message for name, error in sorted(outcome.errors.items())},
+        "cells": counts,
+        "written": [str(path) for path in files],
+    }
+    out.document(document)
+
+
+def _what_ran(outcome: Outcome, seconds: float) -> str:
+    if not (outcome.ran or outcome.errors or outcome.taken):
+        return "no cell ran: everything that can be done is done already"
+    parts = [f"{count(len(outcome.ran), 'cell')} ran in {duration(seconds)}"]
+    if outcome.taken:
+        parts.append(f"{len(outcome.taken)} by another process")
+    if outcome.errors:
+        parts.append(f"{len(outcome.errors)} failed")
+    return ", ".join(parts)
+
+
+def left_over(states: Sequence[CellState]) -> list[str]:
+    """One line per reason for the cells that are not verified."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for state in states:
+        if state.status != "verified":
+            groups.setdefault((state.status, state.reason), []).append(state.cell.name)
+    lines = []
+    for (status, reason), names in groups.items():
+        some = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+        lines.append(f"{status}: {some}: {reason}")
+    return lines
+
+
+def show_results(session: Session, board: Board, chosen: Chosen) -> None:
+    """The results table, when the results are there."""
+    from vlmunl.manifests.plan import AGGREGATE
+
+    results = board[AGGREGATE]
+    if not results.done or not chosen(results.cell) or session.out.as_json or session.out.quiet:
+        return
+    import json
+
+    from vlmunl.latex.read import parse_results
+    from vlmunl.latex.terminal import render
+
+    session.out.line()
+    session.out.show(render(parse_results(json.loads(session.store.read(results.output("verified_results"))))))
+
+
+def _where(session: Session, board: Board, chosen: Chosen) -> list[str]:
+    from vlmunl.manifests.plan import AGGREGATE, TABLES
+
+    space, study = session.workspace, session.plan.study.name
+    lines = []
+    if board[AGGREGATE].done and chosen(board[AGGREGATE].cell):
+        lines.append(f"summary   {space.shown(space.results(study) / 'summary.md')}")
+        lines.append(f"results   {space.shown(space.results(study) / 'verified_results.json')}")
+    if board[TABLES].done and chosen(board[TABLES].cell):
+        lines.append(f"tables    {space.shown(space.generated(study))}/  (.tex .md .csv .html, figures)")
+    return lines

@@ -1,0 +1,29 @@
+"""`vlmunl eval STUDY`: ask by every route."""
+
+from __future__ import annotations
+
+import typer
+
+from vlmunl.commands.options import DryRun, Force, Jobs, Methods, Seeds, Sets, StudyArg
+
+EXAMPLES = (
+    "vlmunl eval quick",
+    "vlmunl eval quick --method npo_wide",
+    "vlmunl eval quick --method gold --seed 0",
+)
+
+
+def eval_(
+    ctx: typer.Context,
+    study: StudyArg,
+    seed: Seeds = None,
+    method: Methods = None,
+    sets: Sets = None,
+    jobs: Jobs = None,
+    dry_run: DryRun = False,
+    force: Force = False,
+) -> None:
+    """Ask every model by every route of the study: roles and methods whose seed passed the gate, and the base."""
+    from vlmunl.commands.stage_command import do_stage
+
+    do_stage(ctx, "eval", study, seeds=seed, rows=method, sets=sets, jobs=jobs, dry_run=dry_run, force=force)

@@ -1,0 +1,28 @@
+"""`vlmunl unlearn STUDY`: apply the methods."""
+
+from __future__ import annotations
+
+import typer
+
+from vlmunl.commands.options import DryRun, Force, Jobs, Methods, Seeds, Sets, StudyArg
+
+EXAMPLES = (
+    "vlmunl unlearn quick",
+    "vlmunl unlearn quick --method npo --seed 0",
+)
+
+
+def unlearn(
+    ctx: typer.Context,
+    study: StudyArg,
+    seed: Seeds = None,
+    method: Methods = None,
+    sets: Sets = None,
+    jobs: Jobs = None,
+    dry_run: DryRun = False,
+    force: Force = False,
+) -> None:
+    """Apply the study's unlearning methods to the imprints that passed their gate."""
+    from vlmunl.commands.stage_command import do_stage
+
+    do_stage(ctx, "unlearn", study, seeds=seed, rows=method, sets=sets, jobs=jobs, dry_run=dry_run, force=force)

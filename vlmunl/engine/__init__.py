@@ -1,0 +1,1 @@
+"""Runs the missing cells of a plan in worker processes."""

@@ -1,0 +1,65 @@
+"""How many cores this process may really use: affinity, the cgroup's quota, the Slurm job."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+def usable_cores(cgroup: Path = _CGROUP, own: Path = Path("/proc/self/cgroup")) -> int:
+    """At least 1; never the whole login node when less is granted."""
+    limits = [_affinity(), _quota(cgroup, own), _slurm()]
+    return max(1, min(limit for limit in limits if limit is not None))
+
+
+def _affinity() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _slurm() -> int | None:
+    text = os.environ.get("SLURM_CPUS_PER_TASK", "")
+    return int(text) if text.isdigit() and int(text) > 0 else None
+
+
+def _quota(root: Path, own: Path) -> int | None:
+    """The tightest CPU quota (cgroup v2, else v1) of this process's group and those above it, rounded up."""
+    try:
+        lines = own.read_text().splitlines()
+    except OSError:
+        return None
+    limits = []
+    for line in lines:
+        _, controllers, path = [*line.split(":", 2), "", ""][:3]
+        if controllers == "":
+            limits += [_v2(folder) for folder in _upwards(root, path)]
+        elif "cpu" in controllers.split(","):
+            limits += [_v1(folder) for base in (root / controllers, root / "cpu") for folder in _upwards(base, path)]
+    known = [limit for limit in limits if limit is not None]
+    return min(known) if known else None
+
+
+def _upwards(root: Path, path: str) -> list[Path]:
+    folder = root / path.strip("/")
+    return [f for f in (folder, *folder.parents) if f == root or root in f.parents]
+
+
+def _v2(folder: Path) -> int | None:
+    try:
+        quota, period = (folder / "cpu.max").read_text().split()[:2]
+    except (OSError, ValueError):
+        return None
+    return None if quota == "max" else math.ceil(int(quota) / int(period))
+
+
+def _v1(folder: Path) -> int | None:
+    try:
+        quota = int((folder / "cpu.cfs_quota_us").read_text())
+        period = int((folder / "cpu.cfs_period_us").read_text())
+    except (OSError, ValueError):
+        return None
+    return math.ceil(quota / period) if quota > 0 and period > 0 else None

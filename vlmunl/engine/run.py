@@ -1,0 +1,219 @@
+"""The scheduler: gives ready cells to workers, the longest way first, until nothing more can be done."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from vlmunl.engine.cores import usable_cores
+from vlmunl.engine.order import priorities
+from vlmunl.engine.pool import Pool
+from vlmunl.engine.signals import Watch
+from vlmunl.engine.worker import Advance, Finished, Job
+from vlmunl.errors import CellFailed, VlmunlError
+from vlmunl.keys import key_params
+from vlmunl.manifests.plan import Cell, Plan
+from vlmunl.manifests.states import Board, CellState
+from vlmunl.stage import input_refs
+from vlmunl.store import Record, Store
+
+TICK = 0.25
+"""Seconds between two looks at the clock, the signals and what other processes did."""
+
+
+class Reporter(Protocol):
+    """Who is told what happens. All calls come from the scheduler's thread."""
+
+    def begin(self, board: Board, todo: Collection[str], jobs: int) -> None: ...
+    def started(self, cell: Cell) -> None: ...
+    def advanced(self, step: Advance) -> None: ...
+    def ended(self, state: CellState, error: VlmunlError | None) -> None: ...
+    def changed(self, states: Iterable[CellState]) -> None: ...
+    def elsewhere(self, cells: Collection[str]) -> None: ...
+    def tick(self) -> None: ...
+    def close(self) -> None: ...
+
+
+@dataclass(kw_only=True)
+class Outcome:
+    """What a run did: cells run here, cells that another process did meanwhile, errors by cell."""
+
+    board: Board
+    ran: list[str] = field(default_factory=list)
+    taken: list[str] = field(default_factory=list)
+    errors: dict[str, VlmunlError] = field(default_factory=dict)
+
+
+def execute(
+    plan: Plan,
+    store: Store,
+    reporter: Reporter,
+    *,
+    chosen: Callable[[Cell], bool] = lambda cell: True,
+    jobs: int | None = None,
+    force: bool = False,
+    debug: bool = False,
+) -> Outcome:
+    """Run the chosen cells that are missing. With `force` every chosen one, whether it has a result or not.
+
+    A cell that fails blocks only what needs it; a failed gate blocks the rest of its seed.
+
+    Raises:
+        KeyboardInterrupt, Stopped: a signal came; the workers have ended, finished cells are kept.
+    """
+    names = [cell.name for cell in plan.cells if chosen(cell)]
+    board = Board(plan, store, forced=names if force else ())
+    run = _Run(board, set(names), reporter)
+    todo = run.todo()
+    if not todo:
+        return run.outcome
+    size = max(1, min(jobs or usable_cores(), len(todo)))
+    warm = tuple(dict.fromkeys(board.plan.by_name[n].stage.run.partition(":")[0] for n in todo))
+    with Watch() as watch, Pool(store.root, size, warm, debug) as pool:
+        reporter.begin(board, todo, size)
+        try:
+            pool.start(size)
+            run.loop(pool, watch)
+        finally:
+            reporter.close()
+    return run.outcome
+
+
+class _Run:
+    """The state of one `execute`."""
+
+    def __init__(self, board: Board, names: set[str], reporter: Reporter) -> None:
+        self.board, self.names, self.reporter = board, names, reporter
+        self.outcome = Outcome(board=board)
+        self.priority = priorities(board.plan)
+        self.tried: set[str] = set()
+        self.forced = frozenset(board.forced)
+
+    def todo(self) -> list[str]:
+        """Chosen cells that are missing and not ruled out, in the plan's order: the most that may have to run."""
+        reachable: list[str] = []
+        for cell in self.board.plan.cells:
+            state = self.board[cell.name]
+            waits = any(name in reachable for name in cell.needs)
+            late = cell.collects and bool(reachable)
+            if cell.name in self.names and state.status != "excluded" and (self._missing(state) or waits or late):
+                reachable.append(cell.name)
+        return reachable
+
+    @staticmethod
+    def _missing(state: CellState) -> bool:
+        return state.ready and not state.done
+
+    def loop(self, pool: Pool, watch: Watch) -> None:
+        """Until no cell is running, here or elsewhere, and none can start."""
+        polled = time.monotonic()
+        while True:
+            watch.check()
+            foreign = self._assign(pool)
+            if not pool.busy and not foreign:
+                return
+            self.reporter.elsewhere(foreign)
+            for message in pool.receive(TICK):
+                if isinstance(message, Advance):
+                    self.reporter.advanced(message)
+                else:
+                    self._end(message)
+            if foreign and time.monotonic() - polled >= 2 * TICK:
+                polled = time.monotonic()
+                self._look_elsewhere(foreign)
+            self.reporter.tick()
+
+    def _assign(self, pool: Pool) -> list[str]:
+        """Hand out cells; returns those left alone because another process is at them."""
+        if pool.free == 0:
+            return []
+        ready = [n for n in self._ready(pool) if n not in pool.busy]
+        claims = self.board.store.running() if ready else {}
+        foreign = [n for n in ready if self.board[n].key in claims]
+        for name in ready:
+            if pool.free and name not in foreign:
+                self._start(pool, name)
+        return foreign
+
+    def _ready(self, pool: Pool) -> list[str]:
+        """Cells that could start now; the run manifest's reader only when no evidence can come any more."""
+        ready = [n for n in self.names - self.tried if self._missing(self.board[n])]
+        early = [n for n in ready if not self.board.plan.by_name[n].collects]
+        if early or pool.busy:
+            ready = early
+        return sorted(ready, key=lambda n: (-self.priority[n], self.board.order[n]))
+
+    def _start(self, pool: Pool, name: str) -> None:
+        state = self.board[name]
+        cell = state.cell
+        assert state.inputs is not None, "a ready cell has its inputs"
+        if cell.collects:
+            self.board.store.put_bytes(self.board.manifest())
+        self.tried.add(name)
+        forced = name in self.forced
+        pool.submit(
+            Job(cell=name, stage=cell.stage, config=cell.config, inputs=state.inputs, seed=cell.seed, force=forced)
+        )
+        self.reporter.started(cell)
+
+    def _end(self, message: Finished) -> None:
+        name, error = message.cell, message.error
+        if error is None:
+            self.outcome.ran.append(name)
+        else:
+            self.outcome.errors[name] = error
+            self._note_death(self.board[name], error)
+        changed = self.board.update(name)
+        self.reporter.ended(self.board[name], error)
+        self.reporter.changed(changed)
+
+    def _note_death(self, state: CellState, error: VlmunlError) -> None:
+        """A worker that was killed could not record why its cell failed; do it for it."""
+        if not isinstance(error, CellFailed) or state.key is None or state.inputs is None:
+            return
+        self.board.store.refresh(state.key)
+        if any(name.outcome == "error" for name in self.board.store.names(state.key)):
+            return
+        cell = state.cell
+        record = Record(
+            key=state.key,
+            cell=cell.name,
+            stage=cell.stage.name,
+            stage_version=cell.stage.version,
+            params=key_params(cell.config),
+            inputs=input_refs(state.inputs),
+            outcome="error",
+            error=error.message,
+            env={"hint": error.hint} if error.hint else {},
+        )
+        try:
+            self.board.store.write_record(record)
+        except OSError as second:
+            self.outcome.errors[cell.name] = CellFailed(error.message, f"and it could not be recorded: {second}")
+
+    def _look_elsewhere(self, names: list[str]) -> None:
+        """Take over what other processes finished in the meantime."""
+        for name in names:
+            changed = self.board.update(name) if name not in self.forced else []
+            if self.board[name].done:
+                self.outcome.taken.append(name)
+                self.reporter.ended(self.board[name], None)
+                self.reporter.changed(changed)
+
+
+def exit_code(outcome: Outcome, chosen: Callable[[Cell], bool] = lambda cell: True) -> int:
+    """0 done, 3 a gate failed, 4 something is pending, 1 (5 for a damaged store) something failed."""
+    if outcome.errors:
+        return max(error.exit_code for error in outcome.errors.values())
+    return board_code(outcome.board, chosen)
+
+
+def board_code(board: Board, chosen: Callable[[Cell], bool] = lambda cell: True) -> int:
+    """The exit code of what the store holds of the chosen cells."""
+    statuses = {state.status for state in board.states.values() if chosen(state.cell)}
+    for status, code in (("failed", 1), ("failed-gate", 3), ("pending", 4)):
+        if status in statuses:
+            return code
+    return 0

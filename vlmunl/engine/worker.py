@@ -1,0 +1,140 @@
+"""A worker process: takes cells one at a time over a pipe, and loads what the next will need while it waits."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from multiprocessing import parent_process
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any
+
+from vlmunl.errors import CellFailed, Stopped, VlmunlError
+from vlmunl.stage import External, Stage, run_stage
+from vlmunl.store import Ref, Store
+
+ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "OMP_WAIT_POLICY": "passive",
+    "MKL_NUM_THREADS": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+}
+_EVERY = 0.1
+"""Seconds between two progress messages of one cell."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One cell to run, with everything `run_stage` needs."""
+
+    cell: str
+    stage: Stage
+    config: Any
+    inputs: Mapping[str, Ref | External]
+    seed: int | None
+    force: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Advance:
+    """A running cell got on by some steps."""
+
+    cell: str
+    done: int
+    total: int
+    note: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished:
+    """A cell ended; `error` is None if its record is in the store."""
+
+    cell: str
+    error: VlmunlError | None = None
+
+
+def work(pipe: Connection, store: Path, log: Path | None, warm: tuple[str, ...]) -> None:
+    """The main function of a worker. `warm` names modules to import while there is nothing else to do."""
+    _prepare(log)
+    opened = Store.open(store, create=False)
+    modules = list(warm)
+    with contextlib.suppress(EOFError, OSError):  # the scheduler is gone
+        while True:
+            if modules and not pipe.poll():
+                _import(modules.pop(0))
+                continue
+            job: Job | None = pipe.recv()
+            if job is None:
+                return
+            pipe.send(_run(job, opened, pipe))
+
+
+def _prepare(log: Path | None) -> None:
+    os.environ.update(ENVIRONMENT)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the scheduler gets it too, and ends its workers in order
+    signal.signal(signal.SIGTERM, _leave)
+    threading.Thread(target=_follow_parent, daemon=True).start()
+    if log is not None:
+        fd = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        os.dup2(fd, 1)
+        os.dup2(fd, 2)
+        os.close(fd)
+
+
+def _leave(signum: int, frame: object) -> None:
+    """Unwind, so that the cell's claim and scratch directory are removed."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    sys.exit(128 + signum)
+
+
+def _follow_parent() -> None:
+    """A worker whose scheduler was killed would hold its claim for hours: end with it."""
+    parent = parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+
+def _import(module: str) -> None:
+    """An import that fails is reported by the cell that needs it."""
+    with contextlib.suppress(Exception):
+        importlib.import_module(module)
+    _one_thread()
+
+
+def _one_thread() -> None:
+    torch = sys.modules.get("torch")
+    if torch is not None and hasattr(torch, "set_num_threads"):
+        torch.set_num_threads(1)
+
+
+def _run(job: Job, store: Store, pipe: Connection) -> Finished:
+    last = 0.0
+
+    def progress(done: int, total: int, note: str) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= _EVERY or done >= total:
+            last = now
+            pipe.send(Advance(cell=job.cell, done=done, total=total, note=note))
+
+    store.refresh()
+    try:
+        _import(job.stage.run.partition(":")[0])
+        run_stage(
+            job.stage, job.config, job.inputs, store, cell=job.cell, seed=job.seed, force=job.force, progress=progress
+        )
+    except VlmunlError as error:
+        return Finished(cell=job.cell, error=error)
+    except KeyboardInterrupt:
+        return Finished(cell=job.cell, error=Stopped(f"{job.cell} was interrupted"))
+    except Exception as error:  # the store itself gave way: a full disk, a lost mount
+        return Finished(cell=job.cell, error=CellFailed(f"{job.cell} failed: {type(error).__name__}: {error}"))
+    return Finished(cell=job.cell)

@@ -1,0 +1,197 @@
+"""The verified results: every figure of a study from its run manifest and rows, as one JSON document."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from vlmunl.metrics.claims import parse
+from vlmunl.metrics.claims_judge import judge
+from vlmunl.metrics.evidence import Evidence
+from vlmunl.metrics.frame import Frame, RouteInfo, build_frame, check
+from vlmunl.metrics.row import Row, empty_row, result_row
+from vlmunl.metrics.rows import Rows
+from vlmunl.stages.configs import AggregateConfig
+
+Json = dict[str, Any]
+SCHEMA = 1
+
+
+def results(
+    config: AggregateConfig,
+    evidence: Evidence,
+    routes: Sequence[RouteInfo],
+    tables: Mapping[str, Rows],
+) -> Json:
+    """The verified results.
+
+    Args:
+        routes: the catalogue's entries for `config.routes`, in that order.
+        tables: the rows of gate and eval cells by cell name; those the manifest does not call verified are ignored.
+
+    Raises:
+        MissingInput: a verified cell's rows are not given, or lack a route.
+        StudyError: manifest and config name different catalogues, or a claim cannot be read.
+    """
+    conditions = [parse(claim.when) for claim in config.claims]
+    check(config, evidence, tables)
+    frame = build_frame(config, evidence, tuple(routes), tables)
+    rows: list[Json] = []
+    for spec in config.rows:
+        seeds = frame.seeds_of(spec.name)
+        rows.append(_row(frame, Row(spec, seeds)))
+    by_name = {row["name"]: row for row in rows}
+    judged = [judge(condition, by_name) for condition in conditions]
+    claims = [
+        {
+            "name": c.name,
+            "text": c.text,
+            "when": c.when,
+            "supported": j.supported,
+            "reason": j.reason,
+        }
+        for c, j in zip(config.claims, judged, strict=True)
+    ]
+    document: Json = tidy(_header(frame) | {"routes": _routes(frame), "rows": rows, "claims": claims})
+    return document
+
+
+def _row(frame: Frame, row: Row) -> Json:
+    if not row.seeds:
+        return empty_row(row.spec, _why_pending(frame, row.spec.name))
+    return result_row(frame, row)
+
+
+def _why_pending(frame: Frame, name: str) -> str:
+    """The reason of the first cell that stands in the way of a row."""
+    for seed in frame.evidence.seeds or (0,):
+        cells = (
+            f"gate/seed{seed}",
+            f"imprint/{name}/seed{seed}",
+            f"unlearn/{name}/seed{seed}",
+            frame.cell(name, seed),
+        )
+        for cell in cells:
+            known = cell in frame.evidence.cells or cell == cells[-1]
+            if known and not frame.evidence.verified(cell):
+                reason = frame.evidence.reason(cell)
+                return f"{cell} is {frame.evidence.status(cell)}" + (f": {reason}" if reason else "")
+    return "no seed is verified"
+
+
+def _header(frame: Frame) -> Json:
+    config, policy = frame.config, frame.config.statistics
+    gate = {name: getattr(config.gate, name) for name in ("need", "of", "headroom", "min_identities")}
+    thresholds = (
+        "draws",
+        "splits",
+        "level",
+        "floor",
+        "tolerance",
+        "utility_floor",
+        "refusal_ceiling",
+        "seed",
+    )
+    live = int(frame.live.sum())
+    catalogue = {
+        "hash": config.catalogue,
+        "n_routes": len(frame.routes),
+        "n_live": live,
+        "tiers": list(config.tiers),
+    }
+    return {
+        "schema": SCHEMA,
+        "study": config.study,
+        "title": config.title,
+        "catalogue": catalogue,
+        "seeds": [_seed(frame, seed) for seed in frame.evidence.seeds],
+        "n": _sizes(frame),
+        "policy": {name: getattr(policy, name) for name in thresholds}
+        | {"held_out": list(config.held_out), "gate": gate},
+        "cells": frame.evidence.counts(),
+        "evidence": {"run_manifest_sha256": frame.evidence.sha256},
+        "pending": frame.evidence.missing(),
+    }
+
+
+def _sizes(frame: Frame) -> Json:
+    """People and items of the open format that count at any seed; people of the retain side."""
+    kept = [seed.gate.formats["open"].kept for seed in frame.seeds.values()]
+    if not kept:
+        return {
+            "identities": None,
+            "items": None,
+            "retain_identities": None,
+            "seeds": 0,
+        }
+    some = np.any(kept, axis=0)
+    people = int(some.any(axis=1).sum())
+    return {
+        "identities": people,
+        "items": int(some.sum()),
+        "retain_identities": len(frame.retain.people),
+        "seeds": len(kept),
+    }
+
+
+def _seed(frame: Frame, seed: int) -> Json:
+    """Status of a seed: that of its gate cell, unless this study's policy judges the gate's rows otherwise."""
+    cell = f"gate/seed{seed}"
+    status, reason = frame.evidence.status(cell), frame.evidence.reason(cell)
+    gate = frame.evidence.cells.get(cell, {}).get("gate") or {}
+    formats = gate.get("formats", gate) if isinstance(gate, dict) else {}
+    if seed in frame.gates:
+        verdict = frame.gates[seed].verdict
+        formats = verdict.to_json()
+        if not verdict.passed:
+            status, reason = "failed-gate", verdict.reason
+        elif seed not in frame.seeds:
+            lost = [f"eval/{role}/seed{seed}" for role in ("gold", "imprint")]
+            status, reason = (
+                "pending",
+                f"{' or '.join(c for c in lost if c not in frame.tables)} is not verified",
+            )
+        else:
+            reason = reason or verdict.reason
+    shown = {name: part for name, part in formats.items() if isinstance(part, dict) and "verdict" in part}
+    return {"seed": seed, "status": status, "reason": reason, "gate": shown}
+
+
+def _routes(frame: Frame) -> list[Json]:
+    out = []
+    for i, route in enumerate(frame.routes):
+        head = None
+        if frame.headroom is not None and math.isfinite(frame.headroom.estimate[i]):
+            h = frame.headroom
+            head = {
+                "estimate": float(h.estimate[i]),
+                "low": float(h.low[i]),
+                "high": float(h.high[i]),
+            }
+        out.append(
+            {
+                "id": route.id,
+                "family": route.family,
+                "format": route.format,
+                "tier": route.tier,
+                "live": bool(frame.live[i]),
+                "held_out": bool(frame.held_out[i]),
+                "headroom": head,
+                "source": route.source,
+            }
+        )
+    return out
+
+
+def tidy(value: Any) -> Any:
+    """Plain JSON: floats to 6 digits, no negative zero, and null for what is not finite."""
+    if isinstance(value, dict):
+        return {str(name): tidy(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [tidy(part) for part in value]
+    if isinstance(value, float | np.floating):
+        return round(float(value), 6) + 0.0 if math.isfinite(value) else None
+    return value

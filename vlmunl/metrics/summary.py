@@ -1,0 +1,197 @@
+"""The verified results in Markdown: what a reader sees first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Json = Mapping[str, Any]
+ABSENT = "-"
+_HEAD = ("model", "canonical", "WCR (cross-fit)", "worst route", "lower", "upper", "plug-in", "held-out", "utility",
+         "refused + invalid", "seeds", "verdict")  # fmt: skip
+_SHOWN_CELLS = 40
+
+
+def summary(document: Json) -> str:
+    """A page of Markdown from the verified results alone; equal results give equal bytes."""
+    parts = [
+        f"# {_plain(document['title'] or document['study'])}",
+        _lead(document),
+        _main_table(document),
+        _notes(document),
+        "## Gate",
+        _gate(document),
+        "## Routes",
+        _routes(document),
+        "## Claims",
+        _claims(document),
+        "## What is not evidence",
+        _pending(document),
+        "## Evidence",
+        _evidence(document),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _lead(document: Json) -> str:
+    n, rows = document["n"], document["rows"]
+    if not n["seeds"]:
+        return "No seed is verified yet, so there is nothing to report: see below for what is missing."
+    methods = [row for row in rows if row["kind"] == "method"]
+    counted = f"{n['identities']} people and {n['items']} facts that the imprint really knew"
+    said = [f"{_count(len(methods), 'method')} put to {_count(document['catalogue']['n_live'], 'live recovery route')}"]
+    said.append(f"on {counted}, {_count(n['seeds'], 'seed')}.")
+    groups = {
+        "recover": [r for r in methods if r["verdict"] == "recovers"],
+        "are robust": [r for r in methods if r["verdict"] == "robust"],
+        "show no recovery that this study could prove": [r for r in methods if r["verdict"] == "no recovery shown"],
+        "cannot be assessed": [r for r in methods if r["verdict"].startswith("not assessable")],
+        "are pending": [r for r in methods if r["verdict"] == "pending"],
+    }
+    found = [f"{what}: {', '.join(_plain(r['label']) for r in group)}" for what, group in groups.items() if group]
+    said.append(f"Of the methods, {'; '.join(found)}." if found else "")
+    said.append(_controls(rows))
+    return " ".join(part for part in said if part)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" + ("s" if number != 1 else "")
+
+
+def _controls(rows: Sequence[Json]) -> str:
+    """What the two controls say, in words."""
+    controls = [row for row in rows if row["name"] in ("base", "placebo")]
+    off = [row for row in controls if row["verdict"] == "does not cover 0"]
+    if off:
+        words = "; ".join(f"{row['name']} does not cover 0 ({row['reason']})" for row in off)
+        return f"**Caution: {words}. No claim that rests on this table counts as supported.**"
+    if controls and all(row["verdict"] == "covers 0" for row in controls):
+        return "The controls, base and placebo against gold, cover 0 as they should."
+    return "A control is not measured, so no claim can be supported yet."
+
+
+def _main_table(document: Json) -> str:
+    lines = [
+        "| " + " | ".join(_HEAD) + " |",
+        "|---|" + "---:|" * 2 + "---|" + "---:|" * 7 + "---|",
+    ]
+    total = len(document["seeds"])
+    lines += ["| " + " | ".join(_line(row, total)) + " |" for row in document["rows"]]
+    return "\n".join(lines)
+
+
+def _line(row: Json, total: int) -> list[str]:
+    wcr, held_out = row["wcr"] or {}, row["wcr_held_out"] or {}
+    refused = None if row["refusal"] is None or row["invalid"] is None else row["refusal"] + row["invalid"]
+    verdict = row["verdict"] + (f" ({row['reason']})" if row["reason"] else "")
+    worst = wcr.get("worst_route")
+    return [
+        _plain(row["label"]),
+        _interval(row["canonical"]),
+        _interval(wcr.get("cross_fit")),
+        f"`{worst}`" if worst else ABSENT,
+        number(wcr.get("lower")),
+        number(wcr.get("upper")),
+        number(wcr.get("plug_in")),
+        _interval(held_out.get("cross_fit")),
+        number(row["utility"]),
+        number(refused),
+        f"{row['n_seeds']} of {total}",
+        _plain(verdict),
+    ]
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """Two decimals, without a zero before the point; a dash for null."""
+    if value is None:
+        return ABSENT
+    text = f"{value:.{digits}f}"
+    if float(text) == 0:
+        return f"{0:.{digits}f}".removeprefix("0")
+    return (
+        text.replace("-0.", "-.", 1) if text.startswith("-0.") else text.removeprefix("0") if text[0] == "0" else text
+    )
+
+
+def _interval(part: Json | None) -> str:
+    return ABSENT if part is None else f"{number(part['estimate'])} [{number(part['low'])} {number(part['high'])}]"
+
+
+def _plain(text: str) -> str:
+    """Text that cannot end a table cell or start a tag."""
+    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+
+
+def _notes(document: Json) -> str:
+    p = document["policy"]
+    return (
+        "0: as if never taught; 1: all of it came back. Brackets: "
+        f"{p['level']:.0%} intervals over people ({p['draws']} draws; cross-fit: {p['splits']} half splits). "
+        "Lower and upper are simultaneous over all live routes, each one-sided. Plug-in is optimistic. "
+        f"Recovers: lower above 0; robust: upper below {number(p['tolerance'])}."
+    )
+
+
+def _gate(document: Json) -> str:
+    lines = [
+        "| seed | status | format | headroom D | lower bound | people | items | verdict |",
+        "|---|---|---|---:|---:|---:|---:|---|",
+    ]
+    for seed in document["seeds"]:
+        head = f"| {seed['seed']} | {seed['status']} |"
+        if not seed["gate"]:
+            lines.append(f"{head} - | - | - | - | - | {_plain(seed['reason']) or ABSENT} |")
+        for name, part in sorted(seed["gate"].items()):
+            room = part.get("headroom") or {}
+            counts = f"{part.get('identities', ABSENT)} | {part.get('items', ABSENT)}"
+            figures = f"{number(room.get('estimate'))} | {number(room.get('low'))} | {counts}"
+            reason = part.get("reason") or ""
+            lines.append(f"{head} {name} | {figures} | {part['verdict']}{': ' if reason else ''}{_plain(reason)} |")
+    return "\n".join(lines)
+
+
+def _routes(document: Json) -> str:
+    live, dead = ([r for r in document["routes"] if r["live"] is flag] for flag in (True, False))
+    floor = number(document["policy"]["floor"])
+    lines = [f"Live ({len(live)}, headroom of imprint over gold surely above {floor}): {_names(live)}."]
+    lines.append(f"Dead ({len(dead)}, cannot carry the knowledge, never in a maximum): {_names(dead)}.")
+    held_out = [r for r in document["routes"] if r["held_out"]]
+    lines.append(f"Held out of every method's training: {_names(held_out)}.")
+    return "\n\n".join(lines)
+
+
+def _names(routes: Sequence[Json]) -> str:
+    return ", ".join(f"`{route['id']}`" for route in routes) or "none"
+
+
+def _claims(document: Json) -> str:
+    if not document["claims"]:
+        return "This study registers no claims."
+    words = {True: "supported", False: "not supported", None: "no evidence"}
+    lines = []
+    for claim in document["claims"]:
+        reason = f" ({_plain(claim['reason'])})" if claim["reason"] else ""
+        lines.append(f"- **{words[claim['supported']]}**{reason}: {_plain(claim['text'])} `{claim['when']}`")
+    return "\n".join(lines)
+
+
+def _pending(document: Json) -> str:
+    cells = document["pending"]
+    if not cells:
+        return "Every cell of the study is verified."
+    lines = [
+        f"- `{c['cell']}`: {c['status']}{': ' if c['reason'] else ''}{_plain(c['reason'])}"
+        for c in cells[:_SHOWN_CELLS]
+    ]
+    if len(cells) > _SHOWN_CELLS:
+        lines.append(f"- and {len(cells) - _SHOWN_CELLS} more")
+    return "\n".join(lines)
+
+
+def _evidence(document: Json) -> str:
+    cells = ", ".join(f"{count} {status}" for status, count in document["cells"].items()) or "none"
+    catalogue = document["catalogue"]
+    return (
+        f"Cells: {cells}. Run manifest sha256 `{document['evidence']['run_manifest_sha256']}`. "
+        f"Route catalogue `{catalogue['hash']}`, {catalogue['n_routes']} routes, tiers {', '.join(catalogue['tiers'])}."
+    )

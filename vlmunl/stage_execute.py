@@ -1,0 +1,138 @@
+"""One execution of a stage: scratch, inputs, random streams, call, commit, record."""
+
+from __future__ import annotations
+
+import json
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vlmunl.errors import CellFailed, MissingInput, Stopped, StoreDamaged
+from vlmunl.keys import JSON, canonical, jsonable, key_params
+from vlmunl.rng import Streams, isolated
+from vlmunl.stage_env import Measured
+from vlmunl.stage_types import Context, External, Input, Progress, Stage, input_refs
+from vlmunl.store import Record, Ref, Store
+
+_TRACEBACK_LINES = 12
+_MESSAGE = 2000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Execution:
+    """One execution of one cell."""
+
+    stage: Stage
+    config: object
+    inputs: Mapping[str, Input]
+    store: Store
+    key: str
+    cell: str
+    seed: int | None
+    progress: Progress
+
+    def run(self) -> Record:
+        """Call the stage in a scratch directory, store what it wrote, and write the record last.
+
+        Raises: what `run_stage` raises, and OSError if the store cannot be used.
+        """
+        measured = Measured(seed=self.seed, external=self._external())
+        with self.store.scratch() as scratch:
+            context = self._context(scratch)
+            try:
+                function = self.stage.function()  # imports torch, so before the global state is saved
+                with isolated(context.rng.child("ambient")):
+                    metrics = function(self.config, context)
+                outputs = self._put_outputs(context.out)
+                plain = json.loads(canonical(jsonable(metrics)))  # as they will be read back
+                record = self._record(metrics=plain, outputs=outputs, env=measured.finish())
+                self.store.write_record(record)
+            except Stopped:
+                raise
+            except Exception as error:
+                raise self._failed(error, scratch, measured) from error
+        return record
+
+    def _external(self) -> dict[str, str]:
+        places = {name: given.path for name, given in self.inputs.items() if isinstance(given, External)}
+        return {name: str(path).encode(errors="replace").decode() for name, path in places.items()}
+
+    def _context(self, scratch: Path) -> Context:
+        out, work = scratch / "out", scratch / "work"
+        out.mkdir()
+        work.mkdir()
+        return Context(
+            out=out,
+            scratch=work,
+            rng=streams_of(self.stage.name, key_params(self.config)),
+            progress=self.progress,
+            inputs=input_refs(self.inputs),
+            paths={name: self._locate(name, scratch / f"in{i}") for i, name in enumerate(sorted(self.inputs))},
+        )
+
+    def _locate(self, name: str, directory: Path) -> Path:
+        """Where the input lies; whatever comes from the store is checked to the last byte first."""
+        given = self.inputs[name]
+        if isinstance(given, External):
+            if not given.path.exists():
+                raise MissingInput(f"{self.cell}: input {name!r} is not at {given.path}")
+            return given.path
+        try:
+            if given.kind == "tree":
+                return self.store.checkout(given, directory)
+            self.store.verify(given)
+            return self.store.path(given)
+        except StoreDamaged as error:
+            self.store.set_aside(given)
+            raise StoreDamaged(f"{self.cell}: input {name!r}: {error}", error.hint) from None
+
+    def _put_outputs(self, out: Path) -> dict[str, Ref]:
+        declared = ", ".join(self.stage.outputs)
+        found: dict[str, Ref] = {}
+        for path in sorted(out.iterdir()):
+            name = path.name.partition(".")[0]
+            if name not in self.stage.outputs or name in found:
+                raise ValueError(f"stage {self.stage.name} wrote {path.name}; it declares one each of: {declared}")
+            found[name] = self.store.put_tree(path) if path.is_dir() else self.store.put_file(path)
+        if missing := sorted(set(self.stage.outputs) - set(found)):
+            raise ValueError(f"stage {self.stage.name} did not write {', '.join(missing)}")
+        return found
+
+    def _record(self, *, env: dict[str, Any], **result: Any) -> Record:
+        return Record(
+            key=self.key,
+            cell=self.cell,
+            stage=self.stage.name,
+            stage_version=self.stage.version,
+            params=key_params(self.config),
+            inputs=input_refs(self.inputs),
+            env=env,
+            outcome="error" if "error" in result else "ok",
+            **result,
+        )
+
+    def _failed(self, error: Exception, scratch: Path, measured: Measured) -> CellFailed:
+        """Record the error, if the store still takes a record, and turn it into `CellFailed`."""
+
+        def plain(text: str) -> str:
+            return text.replace(str(scratch), "SCRATCH").encode(errors="replace").decode()
+
+        message = plain(f"{type(error).__name__}: {error}")[:_MESSAGE]
+        lines = plain("".join(traceback.format_exception(error))).splitlines()[-_TRACEBACK_LINES:]
+        try:
+            path = self.store.write_record(self._record(error=message, env=measured.finish() | {"traceback": lines}))
+        except OSError as second:
+            return CellFailed(f"{self.cell} failed: {message}", f"its error could not be recorded: {second}")
+        return CellFailed(f"{self.cell} failed: {message}", f"its traceback is in {path}")
+
+
+def streams_of(stage: str, params: Mapping[str, JSON]) -> Streams:
+    """The random streams of a cell: a function of its key, equal for every cell that differs in its inputs alone.
+
+    Models that are scored or trained by one recipe so share their draws, and differences between them are paired.
+    """
+    seed = params.get("seed", 0)
+    names = [str(params[name]) for name in ("role", "method") if name in params]
+    return Streams(seed if isinstance(seed, int) else 0, (stage, *names))

@@ -1,0 +1,50 @@
+"""Stage `aggregate`: from the run manifest and the verified rows to `verified_results.json` and `summary.md`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from vlmunl.errors import StudyError
+from vlmunl.keys import JSON
+from vlmunl.metrics.evidence import read_evidence
+from vlmunl.metrics.results import results
+from vlmunl.metrics.rows import Rows, read_rows
+from vlmunl.metrics.summary import summary
+from vlmunl.routes.catalogue import CATALOGUE, Route
+from vlmunl.stage_types import Context
+from vlmunl.stages.configs import AggregateConfig
+
+
+def run(config: AggregateConfig, ctx: Context) -> Mapping[str, JSON]:
+    """Write both outputs; the metrics count what they rest on. No clock, no host: equal inputs give equal bytes.
+
+    Raises:
+        MissingInput: a cell that the manifest calls verified is not among the inputs.
+        StudyError: an unknown route, a claim that cannot be read, or a manifest of another catalogue.
+    """
+    evidence = read_evidence(ctx.input("manifest"))
+    names = [name for name in sorted(ctx.paths) if name != "manifest" and evidence.verified(name)]
+    tables: dict[str, Rows] = {}
+    for done, name in enumerate(names):
+        ctx.progress(done, len(names) + 1, f"reading {name}")
+        tables[name] = read_rows(ctx.paths[name], extra=("model",) if name.startswith("gate/") else ())
+    ctx.progress(len(names), len(names) + 1, "resampling")
+    document = results(config, evidence, _routes(config), tables)
+    text = json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+    (ctx.out / "verified_results.json").write_text(text, encoding="utf-8")
+    (ctx.out / "summary.md").write_text(summary(document), encoding="utf-8")
+    ctx.progress(len(names) + 1, len(names) + 1, "")
+    return {
+        "rows": sum(bool(row["n_seeds"]) for row in document["rows"]),
+        "seeds": document["n"]["seeds"],
+        "live_routes": document["catalogue"]["n_live"],
+        "claims_supported": sum(claim["supported"] is True for claim in document["claims"]),
+        "claims": len(document["claims"]),
+    }
+
+
+def _routes(config: AggregateConfig) -> list[Route]:
+    if unknown := [name for name in config.routes if name not in CATALOGUE]:
+        raise StudyError(f"unknown route {', '.join(unknown[:4])}", "list them: vlmunl routes")
+    return [CATALOGUE[name] for name in config.routes]

@@ -1,0 +1,149 @@
+"""The workspace: where it is, where its parts lie, and writing what the store holds into it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+from vlmunl.errors import StudyError, UsageError
+from vlmunl.store import Store
+from vlmunl.store.layout import MARKER
+from vlmunl.store.ref import Ref
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workspace:
+    """The folders of one workspace."""
+
+    root: Path
+
+    @property
+    def manifests(self) -> Path:
+        """Study files, and a folder of results for each study."""
+        return self.root / "manifests"
+
+    def results(self, study: str) -> Path:
+        """Run manifest, verified results and summary of a study."""
+        return self.manifests / study
+
+    def generated(self, study: str) -> Path:
+        """Tables, figures and number macros of a study."""
+        return self.root / "latex" / "generated" / study
+
+    def study_name(self, path: Path) -> str:
+        """What to type for a study file: its name if it lies in `manifests/`, else its path."""
+        return path.stem if path.absolute().parent == self.manifests else str(path)
+
+    def shown(self, path: Path) -> str:
+        """A path for people: relative to the current directory where it lies below it."""
+        try:
+            return str(path.relative_to(Path.cwd()))
+        except ValueError:
+            return str(path)
+
+
+def find_workspace(given: Path | None, study: str | None = None) -> Workspace:
+    """From `--workspace`, `VLMUNL_WORKSPACE`, the current directory or one above it, or the study file's own folder.
+
+    Raises:
+        UsageError: the given directory does not exist, or none was found.
+    """
+    named = given or (Path(text) if (text := os.environ.get("VLMUNL_WORKSPACE")) else None)
+    if named is not None:
+        if not named.is_dir():
+            raise UsageError(f"the workspace {named} is not a directory")
+        return Workspace(root=named.absolute())
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if _is_workspace(folder):
+            return Workspace(root=folder)
+    if study is not None and is_path(study):
+        folder = Path(study).absolute().parent
+        return Workspace(root=folder.parent if folder.name == "manifests" else folder)
+    raise UsageError(
+        f"no workspace in {here} or above it (a folder with study files in manifests/)",
+        "change into one, or name it with --workspace or VLMUNL_WORKSPACE",
+    )
+
+
+def _is_workspace(folder: Path) -> bool:
+    """It has study files. (The package's own source has a room of that name, and is no workspace.)"""
+    return any((folder / "manifests").glob("*.toml")) and not (folder / "__init__.py").exists()
+
+
+def is_path(study: str) -> bool:
+    """Is STUDY a path rather than a name in `manifests/`?"""
+    return study.endswith(".toml") or "/" in study or os.sep in study
+
+
+def study_path(study: str, workspace: Workspace) -> Path:
+    """The file of STUDY, a path or a name in `manifests/`.
+
+    Raises:
+        StudyError: there is no such file; the hint lists the studies that there are.
+    """
+    path = Path(study) if is_path(study) else workspace.manifests / f"{study}.toml"
+    if path.is_file():
+        return path
+    from difflib import get_close_matches
+
+    names = sorted(p.stem for p in workspace.manifests.glob("*.toml")) if workspace.manifests.is_dir() else []
+    near = get_close_matches(Path(study).stem, names, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"in {workspace.manifests}: {', '.join(names) or 'none'}"
+    raise StudyError(f"there is no study {path}", hint)
+
+
+def open_store(given: Path | None, workspace: Workspace, *, create: bool) -> Store:
+    """The store of `--store`, `VLMUNL_STORE`, or `store/` in the workspace.
+
+    If there is none and it is not to be made, the store returned is empty and can only be read.
+
+    Raises:
+        UsageError: the directory is something else.
+    """
+    named = given or (Path(text) if (text := os.environ.get("VLMUNL_STORE")) else None)
+    root = (named or workspace.root / "store").absolute()
+    if not create and not (root / MARKER).exists():
+        return Store(root, read_only=True)
+    return Store.open(root, create=create)
+
+
+# ----------------------------------------------------------------------------- writing into it
+
+
+def write_files(store: Store, files: Mapping[Path, Ref]) -> list[Path]:
+    """Write stored blobs to files, those whose bytes differ only; returns what was written."""
+    return [path for path, ref in files.items() if _write(path, store.read(ref))]
+
+
+def write_tree(store: Store, ref: Ref, folder: Path) -> list[Path]:
+    """Make a folder hold exactly the files of a stored tree; returns what was written or removed."""
+    wanted = {folder / entry.path: entry.ref for entry in store.tree(ref)}
+    changed = write_files(store, wanted)
+    for path in sorted(folder.rglob("*"), reverse=True):
+        if path.is_dir() and not path.is_symlink():
+            if not any(path.iterdir()):
+                path.rmdir()
+        elif path not in wanted:
+            path.unlink()
+            changed.append(path)
+    return changed
+
+
+def _write(path: Path, data: bytes) -> bool:
+    if path.is_file() and not path.is_symlink() and path.stat().st_size == len(data) and path.read_bytes() == data:
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    temporary = path.parent / f".{path.name}.{uuid4().hex[:8]}"
+    try:
+        temporary.write_bytes(data)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return True
