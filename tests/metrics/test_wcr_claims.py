@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import pytest
@@ -65,12 +66,14 @@ def test_meaning(text, answer):
 @pytest.mark.parametrize(
     "text",
     [
-        "", "npo.wcr.lower", "1", "npo", "npo > 0", "True", "npo.wcr.lower > True", "npo.wcr['lower'] > 0", "npo.wcr.lower > 'a'",
-        "__import__('os').system('true')", "npo.__class__.x > 0", "npo._x > 0", "f(npo.wcr.lower) > 0", "npo.wcr.lower ** 2 > 0",
-        "npo.wcr.lower // 1 > 0", "npo.wcr.lower % 2 > 0", "[1][0] > 0", "(lambda: 1)() > 0", "npo.wcr.lower > 0 if 1 else 0",
-        "npo.wcr.lower in npo.wcr", "npo.wcr.lower is 1", "x := 3", "npo.a; npo.b", "npo.wcr.lower > 1j", "~npo.wcr.lower > 0",
-        "npo.wcr.lower > 0 + (npo.wcr.upper > 0)", "npo.wcr.lower and npo.wcr.upper > 0", "not npo.wcr.lower", "f'{npo}' > 0",
-        "npo.wcr.lower > 0\nnpo.wcr.lower > 1", "a." * 600 + "b > 0", "(" * 400 + "npo.a > 0" + ")" * 400, "+npo.wcr.lower > 0",
+        "", "npo.wcr.lower", "1", "npo", "npo > 0", "True", "npo.wcr.lower > True", "npo.wcr['lower'] > 0",
+        "npo.wcr.lower > 'a'", "__import__('os').system('true')", "npo.__class__.x > 0", "npo._x > 0",
+        "f(npo.wcr.lower) > 0", "npo.wcr.lower ** 2 > 0", "npo.wcr.lower // 1 > 0", "npo.wcr.lower % 2 > 0",
+        "[1][0] > 0", "(lambda: 1)() > 0", "npo.wcr.lower > 0 if 1 else 0", "npo.wcr.lower in npo.wcr",
+        "npo.wcr.lower is 1", "x := 3", "npo.a; npo.b", "npo.wcr.lower > 1j", "~npo.wcr.lower > 0",
+        "npo.wcr.lower > 0 + (npo.wcr.upper > 0)", "npo.wcr.lower and npo.wcr.upper > 0", "not npo.wcr.lower",
+        "f'{npo}' > 0", "npo.wcr.lower > 0\nnpo.wcr.lower > 1", "+npo.wcr.lower > 0",
+        "a." * 600 + "b > 0", "(" * 400 + "npo.a > 0" + ")" * 400,
     ],
 )  # fmt: skip
 def test_everything_else_is_refused(text):
@@ -80,10 +83,8 @@ def test_everything_else_is_refused(text):
 
 @given(st.text(max_size=60))
 def test_no_text_escapes(text):
-    try:
+    with contextlib.suppress(StudyError):
         parse(text)
-    except StudyError:
-        pass
 
 
 @pytest.mark.parametrize(

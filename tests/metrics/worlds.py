@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import xxhash
 
 from vlmunl.stages.configs import AggregateConfig, ClaimSpec, GatePolicy, RowSpec, Statistics
 
@@ -68,8 +68,7 @@ class World:
 
     def uniform(self, *key: object) -> float:
         """The same number for the same key, whatever else the world contains."""
-        seed = [self.draw, *(hash_text(str(k)) for k in key)]
-        return float(np.random.default_rng(seed).random())
+        return xxhash.xxh3_64_intdigest(repr((self.draw, *key)).encode()) / 2**64
 
     def eval_rows(self, row: str, seed: int) -> list[dict[str, Any]]:
         seed = -1 if row == "base" else seed
@@ -106,7 +105,9 @@ class World:
                                 rows.append(line("forget", person, f"a{item}", route, v, right) | {"model": model})
         return rows
 
-    def write(self, folder: Path, rows: tuple[str, ...], missing: Mapping[str, tuple[str, str]] | None = None) -> dict[str, Path]:
+    def write(
+        self, folder: Path, rows: tuple[str, ...], missing: Mapping[str, tuple[str, str]] | None = None
+    ) -> dict[str, Path]:
         """Write all files and the manifest; `missing` maps cell -> (status, reason) of cells that are not evidence."""
         missing = missing or {}
         paths, cells = {}, []
@@ -118,7 +119,9 @@ class World:
                     todo.append((f"eval/{row}/seed{seed}", lambda row=row, seed=seed: self.eval_rows(row, seed)))
         for cell, make in todo:
             status, reason = missing.get(cell, ("verified", ""))
-            cells.append({"cell": cell, "stage": cell.partition("/")[0], "status": status, "reason": reason, "key": "00"})
+            cells.append(
+                {"cell": cell, "stage": cell.partition("/")[0], "status": status, "reason": reason, "key": "00"}
+            )
             if status == "verified":
                 paths[cell] = folder / f"{cell.replace('/', '_')}.parquet"
                 pq.write_table(pa.Table.from_pylist(make()), paths[cell])
@@ -140,14 +143,6 @@ class World:
             "claims": tuple(ClaimSpec(name=n, text=f"It is so: {n}.", when=w) for n, w in (claims or {}).items()),
         }
         return AggregateConfig(**(defaults | given))
-
-
-def hash_text(text: str) -> int:
-    """A small hash that does not change between processes."""
-    value = 2166136261
-    for byte in text.encode():
-        value = ((value ^ byte) * 16777619) % 2**32
-    return value
 
 
 def line(split: str, person: str, item: str, route: str, variant: int, right: bool) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -66,8 +66,12 @@ def preview(session: Session, request: Request, *, hits: bool = False) -> int:
 
     names = [cell.name for cell in session.plan.cells if request.chosen(cell)]
     board = Board(session.plan, session.store, forced=names if request.force else ())
-    lines = [(board[name], *foresee(board, board[name])) for name in names]
-    would = [line for line in lines if line[1]]
+    would: set[str] = set()
+    lines = []
+    for name in names:
+        runs, why = foresee(board, board[name], would)
+        would |= {name} if runs else set()
+        lines.append((board[name], runs, why))
     width = max((len(state.cell.name) for state, _, _ in lines), default=0)
     for state, runs, why in lines:
         if runs or hits:
@@ -86,16 +90,22 @@ def _open(lines: Sequence[tuple[CellState, bool, str]]) -> bool:
     return any(state.status == "pending" for state, _, _ in lines)
 
 
-def foresee(board: Board, state: CellState) -> tuple[bool, str]:
-    """Would this cell run if everything chosen did, and why (not)?"""
+def foresee(board: Board, state: CellState, would: Collection[str]) -> tuple[bool, str]:
+    """Would this cell run once those in `would` (of the cells before it) have run, and why (not)?"""
     if state.status in ("excluded", "failed-gate"):
         return False, state.reason
-    if state.ready and not state.done:
-        reason = board.explain(state.cell.name)
-        return True, str(reason) if reason is not None and reason.runs else state.reason
     if state.done:
         return False, "hit"
-    return True, state.reason
+    if state.cell.collects and would:
+        return True, f"after the {count(len(would), 'cell')} before it"
+    if state.ready:
+        reason = board.explain(state.cell.name)
+        return True, str(reason) if reason is not None and reason.runs else state.reason
+    missing = [name for name in state.cell.needs if not board[name].done]
+    if all(name in would for name in missing):
+        last = missing[-1]
+        return True, f"after {last}" + (", if it passes" if last == state.cell.after_gate else "")
+    return False, state.reason
 
 
 def refuse_if_nothing_can_run(session: Session, request: Request) -> None:

@@ -10,9 +10,11 @@ from vlmunl.engine.worker import Advance
 from vlmunl.manifests.plan import Cell
 from vlmunl.manifests.states import Board, CellState
 from vlmunl.out import clock, duration
+from vlmunl.stages.declared import STAGES
 
 LINES = {"aggregate": "results", "tables": "results"}
 """Stages that share a line with others."""
+_ORDER = tuple(STAGES)
 
 
 @dataclass
@@ -45,7 +47,7 @@ class Tracker:
         self.left = len(todo)
         self.began = time.monotonic()
         todo = set(todo)
-        for cell in board.plan.cells:
+        for cell in sorted(board.plan.cells, key=lambda cell: _ORDER.index(cell.stage.name)):
             state = board[cell.name]
             if cell.name in todo or state.done:
                 line = self.lines.setdefault(line_of(cell), _Line())

@@ -102,8 +102,16 @@ def label(text: str, width: int = 18) -> str:
     shown = "".join(c if ord(c) in glyphs else f"[U+{ord(c):04X}]" for c in line)
     if len(shown) <= width:
         return shown
-    head = (width - 1 + 1) // 2
+    head = width // 2
     return shown[:head] + "\u2026" + shown[len(shown) - (width - 1 - head) :]
+
+
+def labels(texts: list[str], width: int = 18) -> list[str]:
+    """Labels of one width, made longer until what differs in full differs on paper."""
+    longest = max(map(len, texts), default=0)
+    while width < longest and len({label(text, width) for text in texts}) < len(set(texts)):
+        width += 2
+    return [label(text, width) for text in texts]
 
 
 def signed(text: str) -> str:

@@ -22,7 +22,7 @@ _CANONICAL, _WORST = d.Look("o", "white", "#0072b2"), d.Look("D", "#d55e00", "#7
 def recovery_figure(results: Results) -> Figure:
     """Open circle: canonical. Diamond: WCR (cross-fit). Bar: its simultaneous lower bound. All with intervals."""
     rows = scored_rows(results)
-    names = [d.label(row.label) for row in rows]
+    names = d.labels([row.label for row in rows])
     routes = [d.label(row.wcr.worst_route, _ROUTE) if row.wcr else "" for row in rows]
     figure = d.blank(d.COLUMN, _TOP + _BOTTOM + _STEP * max(len(rows), 1))
     left = d.widest(names) + 0.13

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vlmunl.latex import drawing as d
 from vlmunl.latex.notes import row_status, words
@@ -54,7 +54,7 @@ def routes_figure(results: Results) -> Figure:
     rows = scored_rows(results)
     labels = [_route_label(route, results) for route in results.routes]
     names = [_family_label(name, routes[0].held_out) for name, routes in families(results).items()]
-    heads = [d.label(row.label, 16) for row in rows]
+    heads = d.labels([row.label for row in rows])
     left_family, left_route = d.widest(names, d.SMALL) + 0.16, d.widest(labels, d.SMALL) + 0.1
     left, top = left_family + left_route + 0.04, max(d.widest(heads, d.SMALL) * 0.87 + 0.2, 0.3)
     place = _lay(results, rows, (d.PAGE - left - 0.5) / max(len(rows), 1))
@@ -78,8 +78,12 @@ def routes_figure(results: Results) -> Figure:
 
 
 def _lay(results: Results, rows: tuple[ModelRow, ...], cell: float) -> _Place:
+    """Families in catalogue order, those that were held out together at the end."""
     y, routes, groups = 0.0, [], []
-    for name, members in families(results).items():
+    held_out_last = sorted(families(results).items(), key=lambda family: family[1][0].held_out)
+    for i, (name, members) in enumerate(held_out_last):
+        if i and members[0].held_out and not held_out_last[i - 1][1][0].held_out:
+            y += 2 * _GAP
         start = y
         for route in members:
             routes.append((route, y))
@@ -132,7 +136,7 @@ def _cell(axes: Axes, x: float, y: float, width: float, row: ModelRow, route: Ro
             axes.text(x + width / 2, y + _STEP / 2, decimal(None), ha="center", va="center", size=6, color=d.GREY)
         return
     ink = d.GREY if dead else "white" if rho > _DARK else d.INK
-    kind = {"weight": "bold" if worst else "normal", "style": "italic" if dead else "normal"}
+    kind: dict[str, Any] = {"weight": "bold" if worst else "normal", "style": "italic" if dead else "normal"}
     text = d.signed(decimal(rho))
     axes.text(x + width / 2, y + _STEP / 2 + 0.004, text, ha="center", va="center", size=6, color=ink, **kind)
     if worst:
@@ -165,6 +169,9 @@ def _key(figure: Figure, width: float) -> None:
     figure.colorbar(ScalarMappable(Normalize(0, 1), _colours()), cax=bar, orientation="horizontal", ticks=[0, 0.5, 1])
     bar.tick_params(labelsize=6, length=2, pad=1)
     bar.set_xticklabels(["\u2264 0", ".5", "\u2265 1"])
-    lines = ("recovery; orange frame: the model's worst live route", f"{_DEAD} hatched: dead route   {_HELD} held out")
+    lines = (
+        "recovery; bold and framed: the model's worst live route",
+        f"{_DEAD} hatched: dead route   {_HELD} held out",
+    )
     for i, text in enumerate(lines):
         figure.text(1.24 / width, (0.25 - 0.13 * i) / height, text, size=d.SMALL)

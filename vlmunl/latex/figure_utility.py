@@ -18,6 +18,9 @@ _TOP, _BOTTOM, _LEFT = 0.42, 0.40, 0.46
 _ROOM = 0.28  # inches between axes and labels, for the leaders
 
 
+_Point = tuple[ModelRow, Interval, float]
+
+
 def utility_figure(results: Results) -> Figure:
     """A good method sits low and to the right. Labels stand in a column of their own, so that none covers another."""
     rows = scored_rows(results)
@@ -25,16 +28,17 @@ def utility_figure(results: Results) -> Figure:
     absent = [row for row in rows if row.is_pending]
     points = [(row, fit, float(row.utility or 0.0)) for row, fit in shown]
     missing = [f"{d.label(row.label)}: {words(row_status(row, results))}" for row in absent]
-    names = [d.label(row.label) for row, _ in shown]
-    height = max(2.4, _TOP + _BOTTOM + _STEP * (len(names) + len(missing) + 1))
+    labels = d.labels([row.label for row, _ in shown])
+    names = {row.name: name for (row, _), name in zip(shown, labels, strict=True)}
+    height = max(2.4, _TOP + _BOTTOM + _STEP * (len(labels) + len(missing) + 1))
     figure = d.blank(d.COLUMN, height)
-    right = max(d.widest(names, d.SMALL) + _ROOM, 0.3) + 0.06
+    right = max(d.widest(labels, d.SMALL) + _ROOM, 0.3) + 0.06
     room = 0.13 * len(missing)
     axes = d.place(figure, left=_LEFT, right=right, top=_TOP, bottom=_BOTTOM + room)
     for row, fit, utility in points:
         _point(axes, utility, fit, row)
     _frame(axes, results, [utility for *_, utility in points])
-    _labels(axes, points)
+    _labels(axes, points, names, height)
     for i, text in enumerate(missing):
         figure.text(0.03, (0.05 + 0.13 * i) / height, text, size=d.SMALL, style="italic", color=d.GREY)
     _key(figure, [row for row, _ in shown])
@@ -66,20 +70,20 @@ def _frame(axes: Axes, results: Results, utilities: list[float]) -> None:
     axes.set_ylabel("WCR, cross-fit (dotted: tolerance)")
 
 
-def _labels(axes: Axes, points: list[tuple[ModelRow, Interval, float]]) -> None:
+def _labels(axes: Axes, points: list[_Point], names: dict[str, str], height: float) -> None:
     """Names at the right, in the order of their points, pushed apart, each tied to its point by a thin line."""
     bottom, top = axes.get_ylim()
-    inches = axes.get_position().height * float(axes.get_figure(root=True).get_size_inches()[1])
+    inches = axes.get_position().height * height
     ordered = sorted(points, key=lambda point: (point[1].estimate, point[0].name))
-    heights = spread([fit.estimate for _, fit, _ in ordered], _STEP * (top - bottom) / inches, bottom, top)
+    levels = spread([fit.estimate for _, fit, _ in ordered], _STEP * (top - bottom) / inches, bottom, top)
     right, width = axes.get_xlim()[1], axes.get_xlim()[1] - axes.get_xlim()[0]
     across = axes.get_position().width * d.COLUMN
     elbow = right + 0.05 * width / across
     text = right + _ROOM * width / across
-    for (row, fit, utility), height in zip(ordered, heights, strict=True):
-        xs, ys = [utility, elbow, text - 0.03 * width / across], [fit.estimate, fit.estimate, height]
+    for (row, fit, utility), level in zip(ordered, levels, strict=True):
+        xs, ys = [utility, elbow, text - 0.03 * width / across], [fit.estimate, fit.estimate, level]
         axes.plot(xs, ys, color="#a0a0a0", lw=0.4, zorder=1, clip_on=False)
-        axes.text(text, height, d.label(row.label), size=d.SMALL, va="center")
+        axes.text(text, level, names[row.name], size=d.SMALL, va="center")
     axes.set_xlim(right - width, right)
 
 

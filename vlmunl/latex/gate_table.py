@@ -9,8 +9,9 @@ from vlmunl.latex.results import GateFormat, Interval, Results, Seed
 from vlmunl.latex.table import Cell, Column, Emphasis, Group, Table
 
 _NOTE = (
-    "Headroom: accuracy of imprint minus gold on the canonical question, with its lower bound. A seed passes if its "
-    "open format does; routes of an uninformative format do not count. Items and identities: what the imprint answers on the held-back paraphrases."
+    "Headroom: accuracy of imprint minus gold on the canonical question, with its lower bound. Items and identities: "
+    "what the imprint answers on the held-back paraphrases. A seed passes if its open format does; routes of an "
+    "uninformative format do not count."
 )
 _COLUMNS = (
     Column(header="seed", fields=("seed",), align="left"),

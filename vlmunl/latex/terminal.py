@@ -52,11 +52,15 @@ def plain(results: Results) -> str:
     widths = _widths(rows)
     return "\n".join(
         "  ".join(
-            cell.rjust(width) if i in _RIGHT else cell.ljust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+            _padded(cell, width, right=i in _RIGHT) for i, (cell, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in rows
     )
+
+
+def _padded(cell: str, width: int, *, right: bool) -> str:
+    blanks = " " * (width - cell_len(cell))
+    return blanks + cell if right else cell + blanks
 
 
 def notes(results: Results) -> tuple[str, ...]:

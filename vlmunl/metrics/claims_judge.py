@@ -121,13 +121,13 @@ class _Run:
             )
         node: Any = self.rows[name]
         for key in keys:
-            if node is None or (key not in node and not node and keys[0] == "routes"):
+            if node is None or node == {}:  # a row without evidence has no figures to name
                 break
             if not isinstance(node, Mapping) or key not in node:
                 known = _known(node) if isinstance(node, Mapping) else "it is a number"
                 raise StudyError(f"claim names {path}, but there is no {key!r}", known)
             node = node[key]
-        if node is None or (isinstance(node, Mapping) and not node):
+        if node is None or node == {}:
             reason = self.rows[name].get("reason") if not self.rows[name].get("seeds") else ""
             self.nulls.append(f"{path} is null" + (f" ({name}: {reason})" if reason else ""))
             return None

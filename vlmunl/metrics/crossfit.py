@@ -3,10 +3,10 @@
 The plug-in maximum uses the same noise to choose and to measure and so is too high; here the halves share nobody.
 What is estimated is the recovery of the route that the procedure finds, which is the maximum once it stands out.
 
-The interval is the delete-one-person jackknife of the whole procedure, selections included, with Student's t. The
-bootstrap is not used: a draw repeats people, and its own "truth" is the noisy maximum, so its intervals sit too high.
-The jackknife's variance is too large on average, never too small (Efron & Stein 1981), and averaging over many splits
-smooths the choice, which the jackknife needs.
+The interval is the delete-one-person jackknife of the whole procedure, selections included, with Student's t. Its
+variance is too large on average rather than too small (Efron & Stein 1981), and averaging over many splits smooths the
+choice, which a jackknife needs. A percentile bootstrap (copies of a person kept in one half) covers a little less at
+thousands of times the cost: docs/wcr.md has the figures.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from vlmunl.rng import Streams
 
 FEWEST = 4
 """People below which there is nothing to split."""
+
+FEWEST_DEGREES = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,9 +136,12 @@ def jackknife_variance(values: Floats) -> float:
 
 
 def combine(parts: list[tuple[float, int]]) -> tuple[float, int]:
-    """Standard error of a sum of variance parts, and its degrees of freedom (Satterthwaite, rounded down)."""
+    """Standard error of a sum of variance parts, and its degrees of freedom (Satterthwaite, rounded down, at least 2).
+
+    Two seeds that differ have one degree, which makes an interval several times wider and, simulated, covers no better.
+    """
     variance = sum(v for v, _ in parts)
     if variance <= TINY**2:
-        return 0.0, 1
+        return 0.0, FEWEST_DEGREES
     degrees = variance**2 / sum(v**2 / df for v, df in parts)
-    return math.sqrt(variance), max(1, math.floor(degrees + 1e-9))
+    return math.sqrt(variance), max(FEWEST_DEGREES, math.floor(degrees + 1e-9))

@@ -43,7 +43,8 @@ def control_verdict(wcr: Wcr | None) -> Verdict:
         )
     fit, complaints = wcr.cross_fit, []
     if not fit.low <= 0 <= fit.high:
-        complaints.append(f"cross-fit interval [{fit.low:.2f}, {fit.high:.2f}] does not contain 0")
+        side = "above" if fit.low > 0 else "below"
+        complaints.append(f"cross-fit interval [{fit.low:.2f}, {fit.high:.2f}] lies {side} 0")
     if wcr.lower > 0:
         complaints.append(f"simultaneous lower bound {wcr.lower:.2f} is above 0")
     return Verdict(verdict=COVERS_NOT if complaints else COVERS, reason="; ".join(complaints))

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from vlmunl.manifests.gate import t_quantile
-from vlmunl.metrics.crossfit import CrossFit, combine, cross_fit, half_splits, jackknife_variance, seed_part
+from vlmunl.metrics.crossfit import FEWEST, CrossFit, combine, cross_fit, half_splits, jackknife_variance, seed_part
 from vlmunl.metrics.panel import TINY, Flags, Floats, Panel
 from vlmunl.metrics.resample import Bootstrap, Draws, bounds, draw, interval, max_t, studentised
 from vlmunl.rng import Streams
@@ -136,12 +136,12 @@ def retain_control(panel: Panel, retain: Floats, route: int, level: float) -> Es
         retain: [seeds, retain people, routes] model minus gold, NaN where not measured.
 
     Returns:
-        (forget difference - retain difference) / headroom, or None if either side was not measured.
+        (forget difference - retain difference) / headroom, or None if a side has too few measured people.
     """
     num, den, control = panel.num[:, :, route], panel.den[:, :, route], retain[:, :, route]
     control = control[:, np.isfinite(control).all(axis=0)]
     here = np.flatnonzero(((num != 0) | (den != 0)).any(axis=0))
-    if len(here) < 2 or control.shape[1] < 2 or den.sum() <= TINY:
+    if min(len(here), control.shape[1]) < FEWEST or den.sum() <= TINY:
         return None
     sides = _Sides(num=num[:, here], den=den[:, here], control=control)
     estimate = sides.value()

@@ -53,7 +53,7 @@ def run(config: TablesConfig, ctx: Context) -> Mapping[str, JSON]:
 
 
 def _texts(results: Results) -> dict[str, str]:
-    texts = {}
+    texts: dict[str, str] = {}
     for name, build in TABLES.items():
         table = build(results)
         texts |= {f"{name}.{suffix}": write(table) for suffix, write in WRITERS.items()}

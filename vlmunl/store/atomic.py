@@ -94,6 +94,7 @@ def place(temporary: Path, target: Path, *, good: Callable[[], bool]) -> None:
     """
     source = temporary
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         for pause in (*_PAUSES, None):
             if good():
                 return
@@ -108,7 +109,6 @@ def place(temporary: Path, target: Path, *, good: Callable[[], bool]) -> None:
                 elif error.errno not in _TRANSIENT or pause is None:
                     raise
                 else:
-                    target.parent.mkdir(parents=True, exist_ok=True)
                     time.sleep(pause)
         raise OSError(errno.EIO, "could not be renamed into place", str(target))
     finally:

@@ -14,9 +14,8 @@ from vlmunl.store.atomic import discard, write_temporary
 LAYOUT = 1
 ADDRESS = "xxh3_128"
 MARKER = "LAYOUT.json"
-_PLAIN = ("tmp", "claims", "refs", "trash", "quarantine")
-_FANNED = ("objects", "records")
-_HARMLESS = {"README.md", ".gitignore", ".gitkeep", *_PLAIN, *_FANNED}
+_FOLDERS = ("objects", "records", "claims", "quarantine", "tmp")
+_HARMLESS = {"README.md", ".gitignore", ".gitkeep", *_FOLDERS}
 
 
 def prepare(root: Path, *, create: bool) -> None:
@@ -42,11 +41,8 @@ def _make(root: Path) -> None:
     foreign = sorted(set(os.listdir(root)) - _HARMLESS - {MARKER})
     if foreign:
         raise UsageError(f"{root} is not a store and not empty (it holds {foreign[0]})", "name an empty directory")
-    for name in _PLAIN:
+    for name in _FOLDERS:
         (root / name).mkdir(exist_ok=True)
-    for name in _FANNED:  # made beforehand, so that no two writers race for them
-        for i in range(256):
-            (root / name / f"{i:02x}").mkdir(parents=True, exist_ok=True)
     document = {"layout": LAYOUT, "addr": ADDRESS, "store_id": uuid4().hex}
     data = json.dumps(document, sort_keys=True, indent=1).encode() + b"\n"
     temporary, _ = write_temporary(root / "tmp", [data])

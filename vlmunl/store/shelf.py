@@ -33,8 +33,8 @@ class Shelf:
 
     def all_names(self) -> Iterator[RecordName]:
         """The names of all records, sorted by key. No record is opened."""
-        for i in range(256):
-            for _, names in sorted(self._listing(f"{i:02x}").items()):
+        for prefix in sorted(os.listdir(self.root)):
+            for _, names in sorted(self._listing(prefix).items()):
                 yield from names
 
     def names(self, key: str) -> list[RecordName]:
@@ -85,8 +85,11 @@ class Shelf:
         name, data = dump(record)
         target = self.path(name)
         temporary, _ = patiently(lambda: write_temporary(self.temporary, [data]))
+        first = not target.parent.exists()
         place(temporary, target, good=lambda: self._is_sound(name))
         sync_directory(target.parent)
+        if first:
+            sync_directory(self.root)
         self.refresh(record.key)
         return target
 
@@ -94,12 +97,12 @@ class Shelf:
         if prefix not in self._names:
             try:
                 files = sorted(os.listdir(self.root / prefix))
-            except FileNotFoundError:
+            except (FileNotFoundError, NotADirectoryError):
                 files = []
             listing: dict[str, list[RecordName]] = {}
             for file in files:
                 name = RecordName.parse(file)
-                if name is not None and file.startswith(prefix):
+                if name is not None and file[:2] == prefix:
                     listing.setdefault(name.key, []).append(name)
             self._names[prefix] = listing
         return self._names[prefix]

@@ -43,8 +43,6 @@ class Store:
         layout.prepare(root, create=create and not read_only)
         return cls(root, read_only=read_only)
 
-    # ------------------------------------------------------------------------------------- objects
-
     def put_bytes(self, data: bytes) -> Ref:
         """Store bytes and return their reference. Storing the same bytes again changes nothing."""
         self._check_writable()
@@ -164,8 +162,6 @@ class Store:
             self._objects.copy(entry.ref, dest / entry.path, writable=writable)
         return dest
 
-    # ------------------------------------------------------------------------------------- records
-
     def refresh(self, key: str | None = None) -> None:
         """Forget the listing of all records, or of those filed with `key`, so that the next look reads the disk."""
         self._shelf.refresh(key)
@@ -224,8 +220,6 @@ class Store:
             if not self.has(ref):
                 raise StoreDamaged(f"output {output!r} of {record.cell} ({ref}) is not in the store")
         return self._shelf.write(record)
-
-    # ------------------------------------------------------------------------- claims and scratch
 
     def claim(self, key: str) -> Claim:
         """An advisory claim on a key, for use in a `with` block."""

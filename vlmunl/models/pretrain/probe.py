@@ -70,7 +70,8 @@ def probe(
 
 
 def _exact(model: LlavaForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, batch: list[Item]) -> float:
-    from vlmunl.models.pretrain.train import Encoder, _pixels
+    from vlmunl.models.pretrain.gallery import pixels_of
+    from vlmunl.models.pretrain.train import Encoder
 
     encoder = Encoder(tokenizer)
     encoded = [encoder.sample([turn], image=picture is not None) for turn, picture in batch]
@@ -84,7 +85,7 @@ def _exact(model: LlavaForConditionalGeneration, tokenizer: PreTrainedTokenizerF
     embeds = core.get_input_embeddings()(ids)
     pictures = [p for _, p in batch if p is not None]
     if pictures:
-        images = torch.stack([_pixels(*p) for p in pictures]).to(embeds.dtype) / 127.5 - 1
+        images = torch.stack([pixels_of(*p) for p in pictures]).to(embeds.dtype) / 127.5 - 1
         features = torch.cat(core.get_image_features(images).pooler_output)
         where = (ids == model.config.image_token_id).unsqueeze(-1).expand_as(embeds)
         embeds = embeds.masked_scatter(where, features.to(embeds.dtype))

@@ -2,8 +2,9 @@
 
 Usage:  python -m vlmunl.models.pretrain.train --out DIR [--steps N]
 
-A curriculum does the work: first strangers' faces and facts given in the prompt (reading a picture, copying
-from context), then the base people. Answers alone are trained on; the head runs on answer positions only.
+A curriculum does the work: first the image tower alone learns to name what can be seen, then come strangers'
+faces and facts given in the prompt (reading a picture, copying from context), then the base people. Answers
+alone are trained on; the head runs on answer positions only.
 """
 
 from __future__ import annotations
@@ -18,15 +19,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 import torch.nn.functional as nnf
 
-from vlmunl.benchmarks import corpus, faces
+from vlmunl.benchmarks import corpus
 from vlmunl.benchmarks.corpus import Conversation, Turn
-from vlmunl.benchmarks.people import base_people
 from vlmunl.models.pretrain.architecture import build_model, build_processor
 from vlmunl.models.pretrain.augment import augment
+from vlmunl.models.pretrain.gallery import Gallery
+from vlmunl.models.pretrain.tower import TowerPlan, train_tower
 from vlmunl.models.pretrain.vocabulary import train_tokenizer
 from vlmunl.rng import Streams
 
@@ -36,19 +37,17 @@ if TYPE_CHECKING:
 SEED = 1
 IMAGE_TOKENS = 16
 MAX_LENGTH = 96
-PHOTOS = 12
-STRANGERS = 10_000
 
 
 @dataclass(frozen=True)
 class Plan:
     """Length and optimiser of the training run."""
 
-    steps: int = 4400
+    steps: int = 3600
     batch: int = 32
     lr: float = 1.5e-3
     warmup: int = 150
-    curriculum: float = 0.18
+    curriculum: float = 0.14
 
     def lr_at(self, step: int) -> float:
         """Warm-up, constant to half way, linear to 2 %."""
@@ -58,34 +57,6 @@ class Plan:
         if step < half:
             return self.lr
         return self.lr * (1 - 0.98 * (step - half) / max(1, self.steps - half))
-
-
-class Gallery:
-    """All training pictures as one uint8 array, indexed by look and shot."""
-
-    def __init__(self, rng: random.Random) -> None:
-        self.people = base_people()
-        self.entries: list[tuple[faces.Look, faces.Shot]] = [
-            (p.look, faces.random_shot(rng)) for p in self.people for _ in range(PHOTOS)
-        ]
-        self.entries += [(faces.random_look(rng), faces.random_shot(rng)) for _ in range(STRANGERS)]
-        self.pixels = torch.stack([_pixels(look, shot) for look, shot in self.entries])
-
-    def person(self, rng: random.Random, *, grey: bool) -> tuple[Conversation, int]:
-        """A base person's conversation and the index of its picture."""
-        which, photo = rng.randrange(len(self.people)), rng.randrange(PHOTOS)
-        index = which * PHOTOS + photo
-        return corpus.person_conversation(rng, self.people[which], self.entries[index][1], grey=grey), index
-
-    def stranger(self, rng: random.Random, *, grey: bool, visual: int) -> tuple[Conversation, int]:
-        """A stranger's conversation and the index of its picture."""
-        index = len(self.people) * PHOTOS + rng.randrange(STRANGERS)
-        look, shot = self.entries[index]
-        return corpus.face_conversation(rng, look, shot, grey=grey, visual=visual), index
-
-
-def _pixels(look: faces.Look, shot: faces.Shot) -> torch.Tensor:
-    return torch.from_numpy(np.asarray(faces.draw(look, shot)).copy()).permute(2, 0, 1)
 
 
 def draw_sample(rng: random.Random, gallery: Gallery, phase: str) -> tuple[Conversation, int | None]:
@@ -185,6 +156,7 @@ def train(
     curve: list[float] = []
     began, recent = time.monotonic(), 0.0
     model.train()
+    _note(log, f"tower  {train_tower(model, gallery, streams.child('tower'), TowerPlan())}")
     for step in range(plan.steps):
         phase = "skills" if step < plan.curriculum * plan.steps else "people"
         ids, answers, images = _step_batch(gallery, encoder, plan, rng, noise, phase)
@@ -219,6 +191,10 @@ def _report(
 
         figures = probe(model, tokenizer, count=96)
         line += "  " + "  ".join(f"{k} {v:.2f}" for k, v in figures.items())
+    _note(log, line)
+
+
+def _note(log: Path | None, line: str) -> None:
     if log is not None:
         with log.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
