@@ -1,4 +1,4 @@
-"""Canonical bytes, declared fields and run keys. The literal values below must never change: old records rest on them."""
+"""Canonical bytes, declared fields and run keys. The literal values must never change: records rest on them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vlmunl import keys
-from vlmunl.keys import canonical, digest_bytes, digest_chunks, digest_file, jsonable, key_params, keyed, run_key, unkeyed
+from vlmunl.keys import (
+    canonical,
+    digest_bytes,
+    digest_chunks,
+    digest_file,
+    jsonable,
+    key_params,
+    keyed,
+    run_key,
+    unkeyed,
+)
 from vlmunl.stages import configs
 from vlmunl.stages.declared import STAGES
 from vlmunl.store import Ref

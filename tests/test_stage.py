@@ -28,7 +28,11 @@ class Toy:
 
 
 calls: list[str] = []
-hook: Callable[[Toy, Context], Mapping[str, Any] | None] = lambda config, ctx: None
+
+
+def hook(config: Toy, ctx: Context) -> Mapping[str, Any] | None:
+    """Replaced by tests that want something else to happen."""
+    return None
 
 
 def work(config: Toy, ctx: Context) -> Mapping[str, Any]:
@@ -51,10 +55,17 @@ def follow(config: Toy, ctx: Context) -> Mapping[str, Any]:
 
 
 TOY = Stage(name="toy", version=1, config=Toy, inputs=("base?",), outputs=("text", "folder"), run=f"{__name__}:work")
-NEXT = Stage(name="next", version=1, config=Toy, inputs=("text", "folder", "more/*"), outputs=("upper",), run=f"{__name__}:follow")
+NEXT = Stage(
+    name="next",
+    version=1,
+    config=Toy,
+    inputs=("text", "folder", "more/*"),
+    outputs=("upper",),
+    run=f"{__name__}:follow",
+)
 
 
-@pytest.fixture()
+@pytest.fixture
 def store(tmp_path: Path) -> Store:
     return Store.open(tmp_path / "store")
 
@@ -367,7 +378,8 @@ def slow(config, ctx):
 test_stage.hook = slow
 stage = __import__("dataclasses").replace(test_stage.TOY, run="test_stage:work")
 try:
-    print(run_stage(stage, test_stage.Toy(text=sys.argv[3]), {{}}, Store.open(Path(sys.argv[1])), cell="toy/0").name.file)
+    store = Store.open(Path(sys.argv[1]))
+    print(run_stage(stage, test_stage.Toy(text=sys.argv[3]), {{}}, store, cell="toy/0").name.file)
 except CellFailed as error:
     print(error)
 """

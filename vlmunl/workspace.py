@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
 from vlmunl.errors import StudyError, UsageError
-from vlmunl.store import Store
+from vlmunl.store import Record, RecordName, Store
 from vlmunl.store.layout import MARKER
 from vlmunl.store.ref import Ref
 
@@ -108,8 +108,18 @@ def open_store(given: Path | None, workspace: Workspace, *, create: bool) -> Sto
     named = given or (Path(text) if (text := os.environ.get("VLMUNL_STORE")) else None)
     root = (named or workspace.root / "store").absolute()
     if not create and not (root / MARKER).exists():
-        return Store(root, read_only=True)
+        return _Unmade(root, read_only=True)
     return Store.open(root, create=create)
+
+
+class _Unmade(Store):
+    """A store that nobody has made yet: it holds nothing, and has no directories to list."""
+
+    def records(self) -> Iterator[RecordName]:
+        return iter(())
+
+    def history(self, stage: str, cell: str | None = None) -> list[Record]:
+        return []
 
 
 # ----------------------------------------------------------------------------- writing into it

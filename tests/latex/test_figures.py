@@ -69,12 +69,13 @@ def _ticks_out_of_view(figure: Figure) -> set[Text]:
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_no_text_covers_another_or_leaves_the_page(name: str) -> None:
+@pytest.mark.parametrize("document", [synthetic.crowded(), synthetic.minimal()], ids=["crowded", "minimal"])
+def test_no_text_covers_another_or_leaves_the_page(name: str, document: synthetic.Json) -> None:
     """14 methods and 42 routes; slanted headings are left out, for their boxes overlap where their letters do not."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     with drawing.style():
-        figure = FIGURES[name](parse_results(synthetic.crowded()))
+        figure = FIGURES[name](parse_results(document))
         canvas = FigureCanvasAgg(figure)
         canvas.draw()
         texts = [text for text in figure.findobj(Text) if text.get_text().strip() and text.get_rotation() != 60]

@@ -13,11 +13,10 @@ from hypothesis import strategies as st
 
 from vlmunl.errors import MissingInput, StoreDamaged, UsageError, VlmunlError
 from vlmunl.keys import digest_bytes
-from vlmunl.store import Ref, Store, TreeEntry, tree_ref_of_directory
-from vlmunl.store import tree as trees
+from vlmunl.store import Ref, Store
 
 
-@pytest.fixture()
+@pytest.fixture
 def store(tmp_path: Path) -> Store:
     return Store.open(tmp_path / "store")
 
@@ -119,7 +118,9 @@ def test_what_cannot_be_put(store: Store, tmp_path: Path) -> None:
         store.put_tree(tmp_path / "none")
 
 
-def test_a_file_that_changes_while_it_is_stored_is_refused(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_changes_while_it_is_stored_is_refused(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     source = tmp_path / "f"
     source.write_bytes(b"before")
     opened = os.open
@@ -226,7 +227,9 @@ def test_a_listing_cannot_lead_out_of_its_tree(path: object) -> None:
         trees.decode(json.dumps({"t": "tree/1", "entries": [row]}).encode())
 
 
-@pytest.mark.parametrize("data", [b"", b"[]", b'{"t":"tree/2","entries":[]}', b'{"t":"tree/1"}', b"[" * 100_000, b"\xff"])
+@pytest.mark.parametrize(
+    "data", [b"", b"[]", b'{"t":"tree/2","entries":[]}', b'{"t":"tree/1"}', b"[" * 100_000, b"\xff"]
+)
 def test_what_is_no_listing_is_refused(data: bytes) -> None:
     with pytest.raises(ValueError, match=r".*"):
         trees.decode(data)
@@ -247,7 +250,8 @@ def test_a_reference_round_trip(data: bytes, kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"xxh3": "../../etc/passwd"}, {"xxh3": "A" * 32}, {"sha256": "0"}, {"size": -1}, {"size": True}, {"kind": "x"}]
+    "change",
+    [{"xxh3": "../../etc/passwd"}, {"xxh3": "A" * 32}, {"sha256": "0"}, {"size": -1}, {"size": True}, {"kind": "x"}],
 )
 def test_a_malformed_reference_is_refused(change: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"xxh3|sha256|size|kind"):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = ("vlmunl show 3f9a02c1", "vlmunl show unlearn/npo/seed0", "vlmunl show gate/seed0 --json")
 
-_DEEP = 4
+_DEEP = 3
 _LONG = 12
 
 

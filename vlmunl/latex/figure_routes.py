@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _STEP, _GAP = 0.148, 0.03  # inches: height of a route, space between families
 _NARROW, _WIDE = 0.27, 0.48  # inches: width of a model's column
-_KEY = 0.42  # inches below the map
+_KEY, _KEY_WIDTH = 0.42, 4.0  # inches below the map, and the least that its words need
 _DARK = 0.55  # recovery above which the number is white
 _HELD, _DEAD = "\u2605", "\u00d7"
 
@@ -59,7 +59,7 @@ def routes_figure(results: Results) -> Figure:
     left, top = left_family + left_route + 0.04, max(d.widest(heads, d.SMALL) * 0.87 + 0.2, 0.3)
     place = _lay(results, rows, (d.PAGE - left - 0.5) / max(len(rows), 1))
     slope = d.widest(heads, d.SMALL) * 0.5 + 0.1  # the last slanted heading stands out to the right
-    width = max(left + place.width + slope, d.COLUMN)
+    width = max(left + place.width + slope, _KEY_WIDTH)
     figure = d.blank(width, top + place.height + _KEY)
     axes = d.place(figure, left=left, right=width - left - place.width, top=top, bottom=_KEY)
     axes.set(xlim=(0, place.width), ylim=(place.height, 0))
@@ -170,7 +170,7 @@ def _key(figure: Figure, width: float) -> None:
     bar.tick_params(labelsize=6, length=2, pad=1)
     bar.set_xticklabels(["\u2264 0", ".5", "\u2265 1"])
     lines = (
-        "recovery; bold and framed: the model's worst live route",
+        "bold and framed: the model's worst live route",
         f"{_DEAD} hatched: dead route   {_HELD} held out",
     )
     for i, text in enumerate(lines):

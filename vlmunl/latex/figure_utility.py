@@ -30,10 +30,10 @@ def utility_figure(results: Results) -> Figure:
     missing = [f"{d.label(row.label)}: {words(row_status(row, results))}" for row in absent]
     labels = d.labels([row.label for row, _ in shown])
     names = {row.name: name for (row, _), name in zip(shown, labels, strict=True)}
-    height = max(2.4, _TOP + _BOTTOM + _STEP * (len(labels) + len(missing) + 1))
+    room = 0.13 * len(missing)  # inches below the axes
+    height = max(2.4, _TOP + _BOTTOM + _STEP * (len(labels) + 1)) + room
     figure = d.blank(d.COLUMN, height)
     right = max(d.widest(labels, d.SMALL) + _ROOM, 0.3) + 0.06
-    room = 0.13 * len(missing)
     axes = d.place(figure, left=_LEFT, right=right, top=_TOP, bottom=_BOTTOM + room)
     for row, fit, utility in points:
         _point(axes, utility, fit, row)
@@ -55,6 +55,8 @@ def _point(axes: Axes, utility: float, fit: Interval, row: ModelRow) -> None:
 
 
 def _frame(axes: Axes, results: Results, utilities: list[float]) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     floor, tolerance = results.thresholds.get("utility_floor"), results.thresholds.get("tolerance")
     low = min([*utilities, 0.7 if floor is None else floor - 0.1])
     bottom, top = axes.get_ylim() if utilities else (0.0, 1.0)
@@ -67,7 +69,9 @@ def _frame(axes: Axes, results: Results, utilities: list[float]) -> None:
     if tolerance is not None:
         axes.axhline(tolerance, color=d.GREY, lw=0.6, ls=":", zorder=0)
     axes.set_xlabel("utility (shaded: below the floor)")
-    axes.set_ylabel("WCR, cross-fit (dotted: tolerance)")
+    axes.set_ylabel("WCR (dotted: tolerance)")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
 
 
 def _labels(axes: Axes, points: list[_Point], names: dict[str, str], height: float) -> None:

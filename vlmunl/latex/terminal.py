@@ -65,15 +65,23 @@ def _padded(cell: str, width: int, *, right: bool) -> str:
 
 def notes(results: Results) -> tuple[str, ...]:
     """What belongs below the table: gate by seed, rows that are not assessable or not evidence, routes, catalogue."""
-    rows = [row for row in results.rows if row.is_pending]
-    reasons = [f"{row.label}: {words(row_status(row, results))} ({pending_reason(row, results)})" for row in rows]
+    reasons = _absent(results)
     guarded = [f"{row.label}: {row.verdict} ({row.reason})" for row in results.methods if _is_guarded(row)]
-    rest = [f"... and {len(reasons) - _REASONS} more rows without evidence"] if len(reasons) > _REASONS else []
+    rest = [f"... and {len(reasons) - _REASONS} more reasons"] if len(reasons) > _REASONS else []
     catalogue = f"catalogue {results.catalogue[:SHORT_HASH] or ABSENT}, tiers {', '.join(results.tiers) or ABSENT}"
     live = f"{results.live_routes} live of {len(results.routes)}"
     routes = f"routes: {live_routes(results) if results.seedless else live}; {catalogue}"
     every = (*map(_seed, results.seeds), *guarded, *reasons[:_REASONS], *rest, *control_warnings(results), routes)
     return tuple(" ".join(_printable(note).split()) for note in every)
+
+
+def _absent(results: Results) -> list[str]:
+    """Rows without evidence, those with the same reason on one line."""
+    groups: dict[str, list[str]] = {}
+    for row in (row for row in results.rows if row.is_pending):
+        why = f"{words(row_status(row, results))} ({pending_reason(row, results)})"
+        groups.setdefault(why, []).append(row.label)
+    return [f"{', '.join(labels)}: {why}" for why, labels in groups.items()]
 
 
 def _is_guarded(row: ModelRow) -> bool:

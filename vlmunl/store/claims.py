@@ -17,7 +17,7 @@ from typing import NamedTuple
 from uuid import uuid4
 
 from vlmunl.store.atomic import discard
-from vlmunl.store.owner import alive, machine, process_start
+from vlmunl.store.owner import alive, machine, parse_name, process_start
 
 HEARTBEAT = 5.0
 PATIENCE = 90.0
@@ -55,10 +55,12 @@ class Claims:
                 continue
             entry = _read(self.directory / name)
             if entry is None:
-                continue
-            if self._alive(name, entry):
-                found[name] = entry
+                dead = _left_unwritten(name)
+            elif self._alive(name, entry):
+                found[name], dead = entry, False
             else:
+                dead = True
+            if dead:
                 discard(self.directory / name)
         return found
 
@@ -71,6 +73,12 @@ class Claims:
             self._seen[name] = (entry.counter, now)
             return True
         return now - since < self.patience
+
+
+def _left_unwritten(name: str) -> bool:
+    """Was the process that made this file killed before it wrote its claim?"""
+    owner = parse_name(name.partition(".")[2])
+    return owner is not None and owner[0] == machine() and not alive(owner[1])
 
 
 def _read(path: Path) -> Entry | None:
