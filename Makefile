@@ -24,7 +24,7 @@ demo: $(READY)
 	@$(BIN)/vlmunl run $(STUDY)
 
 test: $(READY)
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 fast: $(READY)
 	$(BIN)/python -m pytest -m "not model and not slow"
