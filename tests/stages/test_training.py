@@ -106,7 +106,7 @@ def test_unlearning_raises_the_forget_loss(world: Any, method: str, views: str) 
 def test_finetune_and_retrain(world: Any) -> None:
     record = world.run(declared.UNLEARN, _unlearn("finetune"), _inputs(world))
     assert "last_retain_nll" in record.metrics
-    config = _unlearn("retrain", optim=Optim(steps=1))
+    config = _unlearn("retrain", lesson=ImprintConfig(role="gold", seed=0, optim=Optim(steps=1)))
     again = world.run(declared.UNLEARN, config, {"base": world.base, "benchmark": world.benchmark})
     assert again.metrics["people"] == 4
 

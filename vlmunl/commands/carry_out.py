@@ -163,8 +163,8 @@ def conclude(
     out, board = session.out, outcome.board
     states = [board[cell.name] for cell in session.plan.cells if request.chosen(cell)]
     out.line(_what_ran(outcome, seconds))
-    show_results(session, board, request.chosen)
-    for line in left_over(states):
+    shown = show_results(session, board, request.chosen)
+    for line in left_over([s for s in states if not shown or s.status not in ("pending", "failed-gate")]):
         out.line(line)
     where = _where(session, board, request.chosen)
     for line in where:
@@ -209,20 +209,28 @@ def left_over(states: Sequence[CellState]) -> list[str]:
     return lines
 
 
-def show_results(session: Session, board: Board, chosen: Chosen) -> None:
-    """The results table, when the results are there."""
+def show_results(session: Session, board: Board, chosen: Chosen) -> bool:
+    """The results table and its notes, when the results are there; says whether they were."""
     from vlmunl.manifests.plan import AGGREGATE
 
     results = board[AGGREGATE]
-    if not results.done or not chosen(results.cell) or session.out.as_json or session.out.quiet:
-        return
+    if not results.done or not chosen(results.cell):
+        return False
+    if session.out.as_json or session.out.quiet:
+        return True
     import json
 
     from vlmunl.latex.read import parse_results
-    from vlmunl.latex.terminal import render
+    from vlmunl.latex.terminal import notes, render
 
+    verified = parse_results(json.loads(session.store.read(results.output("verified_results"))))
     session.out.line()
-    session.out.show(render(parse_results(json.loads(session.store.read(results.output("verified_results"))))))
+    session.out.show(render(verified))
+    session.out.line()
+    for note in notes(verified):
+        session.out.line(note)
+    session.out.line()
+    return True
 
 
 def _where(session: Session, board: Board, chosen: Chosen) -> list[str]:

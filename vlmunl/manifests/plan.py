@@ -175,6 +175,7 @@ def imprint_config(study: Study, role: c.Role, seed: int) -> c.ImprintConfig:
 def unlearn_config(study: Study, method: MethodPlan, seed: int) -> c.UnlearnConfig:
     """The settings of one method for one seed; its adapter has the shape of the imprint's."""
     recipe = study.imprint.recipe
+    lesson = imprint_config(study, "gold", seed) if method.start == "base" else None
     return c.UnlearnConfig(
         method=method.method,
         version=method.version,
@@ -186,6 +187,7 @@ def unlearn_config(study: Study, method: MethodPlan, seed: int) -> c.UnlearnConf
         adapter=c.Adapter(recipe=recipe.recipe, rank=recipe.rank, alpha=recipe.alpha),
         batch=method.batch,
         stop=method.stop,
+        lesson=lesson,
     )
 
 

@@ -93,7 +93,8 @@ class StopRule:
 class UnlearnConfig:
     """Apply one method to the imprint; `params` are the method's own settings, defaults filled in.
 
-    `held_out` names the route families that no wide view may draw its training prompts from.
+    `held_out` names the route families that no wide view may draw its training prompts from. `lesson` is the
+    imprint recipe of a method that starts again from the base model (then `optim` and `adapter` are not used).
     """
 
     method: str = keyed()
@@ -106,6 +107,7 @@ class UnlearnConfig:
     adapter: Adapter = keyed(default_factory=Adapter)
     batch: int = keyed(default=24)
     stop: StopRule = keyed(default_factory=StopRule)
+    lesson: ImprintConfig | None = keyed(default=None)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from vlmunl.benchmarks.schema import Benchmark
     from vlmunl.rng import Streams
     from vlmunl.stage import Context
-    from vlmunl.stages.configs import Adapter, ImprintConfig
+    from vlmunl.stages.configs import ImprintConfig
 
 GREY_EVERY, GREY_SHARE = 3, 0.2  # in every third batch a fifth of the pictures loses its colours
 
@@ -32,12 +32,10 @@ def run(config: ImprintConfig, ctx: Context) -> Mapping[str, object]:
     return teach(config, schema.load(ctx.input("benchmark")), load(ctx.input("base")), ctx)
 
 
-def teach(
-    config: ImprintConfig, benchmark: Benchmark, vlm: VLM, ctx: Context, *, adapter: Adapter | None = None
-) -> Mapping[str, object]:
+def teach(config: ImprintConfig, benchmark: Benchmark, vlm: VLM, ctx: Context) -> Mapping[str, object]:
     """The imprint recipe; `retrain` uses it too, with streams of its own."""
     people = benchmark.identities if config.role == "imprint" else benchmark.retain
-    trainer = Trainer(vlm, adapter or config.adapter, config.optim)
+    trainer = Trainer(vlm, config.adapter, config.optim)
     lesson = _Lesson(config, benchmark, people, Encoder(vlm, config.max_length), ctx.rng)
     curve = fit(trainer, lambda step: lesson.losses(trainer, step), progress=ctx.progress)
     adapters.save(trainer.trained, ctx.out / "adapter")

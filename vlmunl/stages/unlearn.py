@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from vlmunl.benchmarks import schema
-from vlmunl.errors import MissingInput
+from vlmunl.errors import MissingInput, StudyError
 from vlmunl.methods import views
 from vlmunl.methods.recipes import Recipe, recipe_of
 from vlmunl.methods.specs import METHODS
@@ -14,7 +14,6 @@ from vlmunl.models import adapters
 from vlmunl.models.loop import Loss, Trainer, fit
 from vlmunl.models.samples import Encoder
 from vlmunl.models.vlm import VLM, load
-from vlmunl.stages.configs import ImprintConfig
 from vlmunl.stages.files import write_curve
 from vlmunl.stages.imprint import teach
 
@@ -28,14 +27,15 @@ def run(config: UnlearnConfig, ctx: Context) -> Mapping[str, object]:
     """Write `adapter/` and `curve.json`. The adapter goes on top of the imprint's, or on the base to retrain.
 
     Raises:
-        StudyError: the method is not known.
+        StudyError: the method is not known, or it starts from the base model and there is no recipe for that.
         MissingInput: the method starts from the imprint, and no imprint was given.
     """
     benchmark, vlm = schema.load(ctx.input("benchmark")), load(ctx.input("base"))
     recipe = recipe_of(config.method)
     if METHODS[config.method].start == "base":
-        again = ImprintConfig(role="gold", seed=config.seed, optim=config.optim, adapter=config.adapter)
-        return teach(again, benchmark, vlm, ctx)
+        if config.lesson is None:
+            raise StudyError(f"{config.method} starts from the base model, and no imprint recipe was given")
+        return teach(config.lesson, benchmark, vlm, ctx)
     if "imprint" not in ctx.inputs:
         raise MissingInput(f"{config.method} starts from an imprint, and none was given")
     imprinted = VLM(adapters.merge(vlm.model, ctx.input("imprint")), vlm.processor)

@@ -51,7 +51,7 @@ def labels(gallery: Gallery) -> tuple[Tensor, Tensor]:
 
 
 def _features(model: Any, images: Tensor) -> Tensor:
-    states = model.model.vision_tower(images).last_hidden_state
+    states: Tensor = model.model.vision_tower(images).last_hidden_state
     return states[:, 1:].flatten(1)  # as the projector will see them: without the class token
 
 
