@@ -18,7 +18,7 @@ def benchmark_small() -> Benchmark:
     return build(DataConfig(people=6, forget=2, photos=5))
 
 
-@pytest.fixture()
+@pytest.fixture
 def vlm() -> Any:
     """A fresh copy of the embedded model."""
     import torch

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from vlmunl.errors import StudyError, UsageError
+from vlmunl.errors import StoreDamaged, StudyError, UsageError
 from vlmunl.store import Record, RecordName, Store
 from vlmunl.store.layout import MARKER
 from vlmunl.store.ref import Ref
@@ -127,7 +127,21 @@ class _Unmade(Store):
 
 def write_files(store: Store, files: Mapping[Path, Ref]) -> list[Path]:
     """Write stored blobs to files, those whose bytes differ only; returns what was written."""
-    return [path for path, ref in files.items() if _write(path, store.read(ref))]
+    return [path for path, ref in files.items() if _write(path, read_or_set_aside(store, ref))]
+
+
+def read_or_set_aside(store: Store, ref: Ref) -> bytes:
+    """The bytes of a blob; an altered one is moved to quarantine first, so that the next run makes it anew.
+
+    Raises:
+        StoreDamaged: it was altered; the hint says what to do.
+    """
+    try:
+        return store.read(ref)
+    except StoreDamaged as error:
+        if not store.read_only:
+            store.set_aside(ref)
+        raise StoreDamaged(str(error), "run the study again: what is damaged is made anew") from None
 
 
 def write_tree(store: Store, ref: Ref, folder: Path) -> list[Path]:

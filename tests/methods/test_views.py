@@ -56,7 +56,9 @@ def test_held_out_formats_are_never_trained_on(benchmark_small: Any, family: str
         return _texts(views.view("wide", benchmark_small, "forget", held_out)(random.Random(1), 600))
 
     subjects = (*views.SHOWN, *(i.name for i in benchmark_small.forget))
-    texts = {p.ask(s) for i in benchmark_small.forget for f in i.facts for p in f.of(form, held=False) for s in subjects}
+    texts = {
+        p.ask(s) for i in benchmark_small.forget for f in i.facts for p in f.of(form, held=False) for s in subjects
+    }
     assert asked(()) & texts
     assert not asked((family,)) & texts
 

@@ -14,7 +14,7 @@ from vlmunl.models.score import Query, Scored, score
 pytestmark = pytest.mark.model
 
 
-@pytest.fixture()
+@pytest.fixture
 def asked(vlm: Any, benchmark_small: Any) -> tuple[list[Query], Any]:
     """Questions of all formats, with and without a picture, of very different lengths."""
     queries = []
@@ -87,9 +87,7 @@ def test_answers_of_several_tokens(vlm: Any, benchmark_small: Any) -> None:
     ids = vlm.chat.encode([Turn("Who is this?", None)], image_at=0).ids
     pixels = pixel_values(vlm.processor, [decode(identity.photos[0])])
     for size in (1, 4):
-        [result] = score(
-            vlm, [Query(tuple(ids), 0, identity.name, others)], pixels, max_new_tokens=8, batch_size=size
-        )
+        [result] = score(vlm, [Query(tuple(ids), 0, identity.name, others)], pixels, max_new_tokens=8, batch_size=size)
         assert result.logp < 0
         ranked = sorted((identity.name, *others), key=lambda name: -_logp(vlm, ids, name, pixels))
         assert result.rank1 == (ranked[0] == identity.name)

@@ -17,7 +17,7 @@ USED = sorted({c.strip() for r in CATALOGUE.values() for e in r.image for c in e
 pytestmark = pytest.mark.model  # decoding imports the model room
 
 
-@pytest.fixture()
+@pytest.fixture
 def photo(benchmark_small: Benchmark) -> Image.Image:
     return decode(benchmark_small.identities[0].photos[0])
 

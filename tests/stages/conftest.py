@@ -44,7 +44,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     return World(tmp_path_factory.mktemp("world") / "store")
 
 
-@pytest.fixture()
+@pytest.fixture
 def rows(world: World) -> Callable[[Record], list[dict[str, Any]]]:
     def read(record: Record) -> list[dict[str, Any]]:
         import pyarrow.parquet as pq

@@ -222,8 +222,9 @@ def show_results(session: Session, board: Board, chosen: Chosen) -> bool:
 
     from vlmunl.latex.read import parse_results
     from vlmunl.latex.terminal import notes, render
+    from vlmunl.workspace import read_or_set_aside
 
-    verified = parse_results(json.loads(session.store.read(results.output("verified_results"))))
+    verified = parse_results(json.loads(read_or_set_aside(session.store, results.output("verified_results"))))
     session.out.line()
     session.out.show(render(verified))
     session.out.line()

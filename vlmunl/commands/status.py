@@ -50,6 +50,8 @@ def _row(board: Board, state: CellState, running: dict[str, str]) -> dict[str, A
             reason = f"would run: {why}"
     elif state.gate is not None and state.status == "verified":
         reason = state.gate.reason
+    if state.done and board.store.divergent(state.key or ""):
+        reason = f"not deterministic: one key has given different results. {reason}".strip()
     record = state.record.name.file if state.done and state.record is not None else None
     return {"cell": name, "state": shown, "reason": reason, "key": state.key, "record": record}
 
