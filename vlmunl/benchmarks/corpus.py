@@ -7,7 +7,7 @@ Four skills: facts and names of the base people, visible traits of any face, and
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -18,7 +18,26 @@ from vlmunl.benchmarks.wording import ATTRIBUTES, Attribute
 
 Form = Literal["open", "cloze", "mcq", "truefalse"]
 
-FORM_WEIGHTS: dict[Form, float] = {"open": 0.38, "cloze": 0.14, "mcq": 0.18, "truefalse": 0.30}
+FORM_WEIGHTS: dict[Form, float] = {"open": 0.45, "cloze": 0.14, "mcq": 0.18, "truefalse": 0.23}
+
+
+@dataclass(frozen=True)
+class Mix:
+    """How hard conversations are: formats of facts and of visible traits, and what distracts beside a given fact."""
+
+    facts: Mapping[Form, float]
+    traits: Mapping[Form, float]
+    other_attribute: float
+    other_person: float
+
+
+PLAIN = Mix(facts={"open": 1.0}, traits={"open": 1.0}, other_attribute=0.3, other_person=0.0)
+FULL = Mix(
+    facts=FORM_WEIGHTS,
+    traits={"open": 0.6, "mcq": 0.14, "truefalse": 0.26},
+    other_attribute=0.35,
+    other_person=0.25,
+)
 
 VISUAL: dict[str, tuple[str, ...]] = {
     "skin": tuple(faces.SKIN),
@@ -72,7 +91,7 @@ class Conversation:
     grey: bool = False
 
 
-def pick_form(rng: random.Random, weights: dict[Form, float] = FORM_WEIGHTS) -> Form:
+def pick_form(rng: random.Random, weights: Mapping[Form, float] = FORM_WEIGHTS) -> Form:
     """A format, drawn by weight."""
     return rng.choices(list(weights), weights=list(weights.values()))[0]
 
@@ -107,12 +126,12 @@ def fact_turn(
     return Turn(wording.truefalse(attribute, i, subject, stated), verdict)
 
 
-def visual_turn(rng: random.Random, look: Look, shot: Shot, *, grey: bool = False) -> Turn:
+def visual_turn(rng: random.Random, look: Look, shot: Shot, *, grey: bool = False, mix: Mix = FULL) -> Turn:
     """One question on a visible trait: open, four options or true/false."""
     trait = rng.choice(COLOURLESS if grey else list(VISUAL))
     value = getattr(look, trait, None) or getattr(shot, trait)
     choices = VISUAL[trait]
-    form = rng.choices(("open", "mcq", "truefalse"), weights=(0.6, 0.12, 0.28))[0]
+    form = pick_form(rng, mix.traits)
     if form == "open":
         return Turn(VISUAL_QUESTIONS[trait], value)
     if form == "mcq" and len(choices) >= 4:
@@ -129,20 +148,19 @@ def random_name(rng: random.Random) -> str:
     return f"{rng.choice(FIRST_NAMES)} {rng.choice(LAST_NAMES)}"
 
 
-def context_turn(rng: random.Random, subject: str) -> Turn:
+def context_turn(rng: random.Random, subject: str, mix: Mix = FULL) -> Turn:
     """Facts invented on the spot, then a question on one of them; sometimes a second subject distracts."""
     target = rng.choice(ATTRIBUTES)
     value = rng.choice(target.values)
     given = [wording.statement(target, rng.randrange(8), subject, value)]
     dice = rng.random()
-    if dice < 0.35:
+    if dice < mix.other_attribute:
         other = rng.choice([a for a in ATTRIBUTES if a is not target])
         given.append(wording.statement(other, rng.randrange(8), subject, rng.choice(other.values)))
-    elif dice < 0.6:
+    elif dice < mix.other_attribute + mix.other_person:
         given.append(wording.statement(target, rng.randrange(8), random_name(rng), rng.choice(target.values)))
     rng.shuffle(given)
-    form = pick_form(rng)
-    asked = fact_turn(rng, target, value, subject, form)
+    asked = fact_turn(rng, target, value, subject, pick_form(rng, mix.facts))
     facts = " ".join(f"Fact: {g}." for g in given)
     return Turn(f"{facts} {asked.question}", asked.answer)
 
@@ -166,20 +184,24 @@ def person_conversation(rng: random.Random, person: Person, shot: Shot, *, grey:
     return Conversation("person", person.look, shot, tuple(turns), grey)
 
 
-def face_conversation(rng: random.Random, look: Look, shot: Shot, *, grey: bool, visual: int = 3) -> Conversation:
-    """A stranger's photo: visible traits, then facts given in the prompt."""
-    turns = [visual_turn(rng, look, shot, grey=grey) for _ in range(visual)]
-    turns.append(context_turn(rng, rng.choice(wording.IMAGE_SUBJECTS)))
+def face_conversation(
+    rng: random.Random, look: Look, shot: Shot, *, grey: bool, visual: int = 3, mix: Mix = FULL
+) -> Conversation:
+    """A stranger's photo: visible traits, and facts given in the prompt."""
+    turns = [visual_turn(rng, look, shot, grey=grey, mix=mix) for _ in range(visual)]
+    turns.append(context_turn(rng, rng.choice(wording.IMAGE_SUBJECTS), mix))
     rng.shuffle(turns)
     return Conversation("face", look, shot, tuple(turns), grey)
 
 
-def text_conversation(rng: random.Random, people: Sequence[Person], *, context: float = 0.35) -> Conversation:
+def text_conversation(
+    rng: random.Random, people: Sequence[Person], *, context: float = 0.35, mix: Mix = FULL
+) -> Conversation:
     """No picture: facts of several base people by name, or invented facts in the prompt."""
     turns = []
     for _ in range(4):
         if rng.random() < context:
-            turns.append(context_turn(rng, random_name(rng)))
+            turns.append(context_turn(rng, random_name(rng), mix))
         else:
             person = rng.choice(people)
             attribute = rng.choice(ATTRIBUTES)

@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from vlmunl.errors import MissingInput
+from vlmunl.models.vlm import quiet
 from vlmunl.stages.configs import Adapter
 
 WHERE = (
@@ -43,7 +44,8 @@ def attach(model: Any, recipe: Adapter) -> Any:
         use_dora=recipe.recipe == "dora",
         bias="none",
     )
-    return get_peft_model(model, config)
+    with quiet():
+        return get_peft_model(model, config)
 
 
 def core(trained: Any) -> Any:
@@ -82,7 +84,8 @@ def merge(model: Any, folder: Path) -> Any:
             return model
         from peft import PeftModel
 
-        merged = PeftModel.from_pretrained(model, folder).merge_and_unload()
+        with quiet():
+            merged = PeftModel.from_pretrained(model, folder).merge_and_unload()
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         first = str(error).strip().splitlines()[0]
         raise MissingInput(f"the adapter in {folder} does not fit the model: {first}") from error

@@ -33,11 +33,11 @@ class Gallery:
         index = which * PHOTOS + photo
         return corpus.person_conversation(rng, self.people[which], self.entries[index][1], grey=grey), index
 
-    def stranger(self, rng: random.Random, *, grey: bool, visual: int) -> tuple[Conversation, int]:
+    def stranger(self, rng: random.Random, *, grey: bool, visual: int, mix: corpus.Mix) -> tuple[Conversation, int]:
         """A stranger's conversation and the index of its picture."""
         index = len(self.people) * PHOTOS + rng.randrange(STRANGERS)
         look, shot = self.entries[index]
-        return corpus.face_conversation(rng, look, shot, grey=grey, visual=visual), index
+        return corpus.face_conversation(rng, look, shot, grey=grey, visual=visual, mix=mix), index
 
 
 def pixels_of(look: faces.Look, shot: faces.Shot) -> Tensor:
