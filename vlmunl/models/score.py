@@ -81,15 +81,26 @@ def _features(vlm: VLM, pixels: Tensor | None, size: int) -> Tensor | None:
 def _chunks(
     vlm: VLM, queries: Sequence[Query], features: Tensor | None, size: int
 ) -> Iterator[tuple[list[int], _State]]:
-    """Batches of queries of similar length after their shared part, each with the model's state after them."""
-    shared: dict[tuple[int, ...], list[int]] = {}
-    for i, query in enumerate(queries):
-        shared.setdefault(_opening(query, vlm.image_token), []).append(i)
-    for opening, members in shared.items():
-        ordered = sorted(members, key=lambda i: (len(queries[i].prompt), queries[i].image or 0, i))
+    """Batches of queries of similar length, each with the model's state after their prompts."""
+    for opening, members in _groups(vlm, queries, size):
+        read = _read(vlm, [queries[i] for i in members], opening, features) if opening else None
+        ordered = sorted(members, key=lambda i: (len(queries[i].prompt), i))
         for start in range(0, len(ordered), size):
             chunk = ordered[start : start + size]
-            yield chunk, _prefill(vlm, [queries[i] for i in chunk], len(opening), features)
+            yield chunk, _prefill(vlm, [queries[i] for i in chunk], len(opening), read, features)
+
+
+def _groups(vlm: VLM, queries: Sequence[Query], size: int) -> Iterator[tuple[tuple[int, ...], list[int]]]:
+    """Queries with the same opening tokens and at most `size` pictures, whose caches fit in memory together."""
+    shared: dict[tuple[int, ...], dict[int, list[int]]] = {}
+    for i, query in enumerate(queries):
+        opening = _opening(query, vlm.image_token)
+        picture = query.image if opening and query.image is not None else -1
+        shared.setdefault(opening, {}).setdefault(picture, []).append(i)
+    for opening, by_picture in shared.items():
+        pictures = sorted(by_picture)
+        for start in range(0, len(pictures), size):
+            yield opening, [i for p in pictures[start : start + size] for i in by_picture[p]]
 
 
 def _opening(query: Query, image_token: int) -> tuple[int, ...]:
@@ -100,13 +111,11 @@ def _opening(query: Query, image_token: int) -> tuple[int, ...]:
     return query.prompt[:last] if last < len(query.prompt) and last <= 2 * query.prompt.count(image_token) else ()
 
 
-def _prefill(vlm: VLM, batch: Sequence[Query], opening: int, features: Tensor | None) -> _State:
+def _prefill(vlm: VLM, batch: Sequence[Query], opening: int, read: _Read | None, features: Tensor | None) -> _State:
     from transformers import DynamicCache
 
-    cache = DynamicCache()
-    mask = torch.zeros(len(batch), 0, dtype=torch.bool, device=vlm.device)
-    if opening:
-        cache, mask = _pictures(vlm, batch, opening, features)
+    mask = torch.ones(len(batch), opening, dtype=torch.bool, device=vlm.device)
+    cache = read.cache_for(batch) if read is not None else DynamicCache()
     rest = [Encoded(list(q.prompt[opening:]), [False] * (len(q.prompt) - opening)) for q in batch]
     padded = collate(rest, None, vlm.pad_token, left=True).to(vlm.device)
     pictures = None if opening else _of_batch(batch, features)
@@ -119,23 +128,36 @@ def _of_batch(batch: Sequence[Query], features: Tensor | None) -> Tensor | None:
     return features[chosen] if features is not None and chosen else None
 
 
-def _pictures(vlm: VLM, batch: Sequence[Query], opening: int, features: Tensor | None) -> tuple[Any, Tensor]:
-    """Run the opening of each distinct picture of the batch once and give every row its copy of the cache."""
+@dataclass(frozen=True)
+class _Read:
+    """Keys and values of the opening, by layer (pictures, heads, tokens, width), and each picture's row in them."""
+
+    layers: tuple[tuple[Tensor, Tensor], ...]
+    rows: dict[int, int]
+
+    def cache_for(self, batch: Sequence[Query]) -> Any:
+        """A cache in which each row of the batch has read its own picture."""
+        from transformers import DynamicCache
+
+        chosen = [self.rows[q.image] for q in batch if q.image is not None]
+        cache = DynamicCache()
+        for number, (keys, values) in enumerate(self.layers):
+            cache.update(keys[chosen], values[chosen], number)
+        return cache
+
+
+def _read(vlm: VLM, members: Sequence[Query], opening: tuple[int, ...], features: Tensor | None) -> _Read:
+    """Run the opening once for each distinct picture."""
     from transformers import DynamicCache
 
     assert features is not None
-    distinct = sorted({q.image for q in batch if q.image is not None})
-    ids = torch.tensor([batch[0].prompt[:opening]] * len(distinct), device=vlm.device)
+    distinct = sorted({q.image for q in members if q.image is not None})
+    ids = torch.tensor([opening] * len(distinct), device=vlm.device)
     mask = torch.ones_like(ids, dtype=torch.bool)
-    embeds = embed(vlm.model, ids, vlm.image_token, features[distinct])
     cache = DynamicCache()
-    vlm.model.model.language_model(
-        inputs_embeds=embeds, attention_mask=mask.long(), position_ids=positions(mask), past_key_values=cache
-    )
-    place = {image: row for row, image in enumerate(distinct)}
-    rows = torch.tensor([place[q.image] for q in batch if q.image is not None], device=vlm.device)
-    cache.batch_select_indices(rows)
-    return cache, mask[rows]
+    _advance(vlm, embed(vlm.model, ids, vlm.image_token, features[distinct]), cache, mask[:, :0], mask)
+    layers = tuple((layer.keys, layer.values) for layer in cache.layers)
+    return _Read(layers, {image: row for row, image in enumerate(distinct)})
 
 
 def _advance(vlm: VLM, embeds: Tensor, cache: Any, before: Tensor, now: Tensor) -> _State:

@@ -25,6 +25,7 @@ class Pictures:
         self.digests: list[str] = []
         self._images: list[Image.Image] = []
         self._index: dict[str, int] = {}
+        self._known: dict[tuple[str, str], int] = {}  # one picture serves every question on a person
 
     def photo(self, data: bytes) -> int:
         """Index of a picture given as bytes."""
@@ -34,11 +35,16 @@ class Pictures:
         """Index of the picture an expression gives for an identity; None for "none"."""
         if expression == "none":
             return None
+        if (identity.id, expression) not in self._known:
+            self._known[identity.id, expression] = self._add(self._made(identity, expression))
+        return self._known[identity.id, expression]
+
+    def _made(self, identity: Identity, expression: str) -> Image.Image:
         source, *changes = [part.strip() for part in expression.split("|")]
         image = self._source(identity, source)
         for change in changes:
             image = apply(image, change)
-        return self._add(image)
+        return image
 
     def _source(self, identity: Identity, source: str) -> Image.Image:
         kind, _, which = source.partition(":")
