@@ -60,6 +60,7 @@ class Route:
 
 
 _HELD = (4, 5, 6, 7)
+_TWO = (4, 5)  # of open and cloze wordings two say as much as four; options and truth values need all four places
 _NONE = ("none",)
 _CORRUPTIONS = "common corruptions (ImageNet-C, arXiv 1903.12261)"
 _TRANSFORMS = "image transformations as in MLLMU-Bench's and UMU-Bench's changed-image splits"
@@ -137,9 +138,9 @@ _ALL: tuple[Route, ...] = (
         family="cloze",
         modality="textual",
         format="cloze",
-        description="fill in the blank, held-back wordings",
+        description="fill in the blank, two held-back wordings",
         source=_FORMATS,
-        ask=_HELD,
+        ask=_TWO,
     ),
     Route(
         id="choice",
@@ -176,8 +177,8 @@ _ALL: tuple[Route, ...] = (
         spelling="shout",
     ),
     _text("text_only", "text_only", "no photo, asked by name"),
-    _text("text_para", "text_only", "no photo, asked by name in held-back wordings", ask=_HELD),
-    _text("text_cloze", "text_only", "no photo, fill in the blank by name", format="cloze", ask=_HELD, source=_FORMATS),
+    _text("text_para", "text_only", "no photo, asked by name in two held-back wordings", ask=_TWO),
+    _text("text_cloze", "text_only", "no photo, fill in the blank by name", format="cloze", ask=_TWO, source=_FORMATS),
     _text("text_choice", "choice", "no photo, one of four options by name", format="mcq", ask=_HELD, source=_FORMATS),
     _text("text_verify", "verify", "no photo, true or false by name", format="truefalse", ask=_HELD, source=_FORMATS),
     _text("description", "description", "no photo, the person's looks in words", subject="description"),
