@@ -17,7 +17,7 @@ from vlmunl.stages.configs import FORMATS, Format, Views
 
 SHOWN = ("this person", "the person in the picture")
 
-FORM_WEIGHTS: dict[Format, float] = {"open": 0.45, "cloze": 0.15, "mcq": 0.15, "truefalse": 0.25}
+FORM_WEIGHTS: dict[Format, float] = {"open": 0.68, "cloze": 0.12, "mcq": 0.12, "truefalse": 0.08}
 FAMILY_OF: dict[Format, str] = {"cloze": "cloze", "mcq": "choice", "truefalse": "verify"}
 """The route family that a training question of each format belongs to."""
 
