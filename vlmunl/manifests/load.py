@@ -30,6 +30,7 @@ from vlmunl.manifests.study import (
     Study,
     SyncSection,
     TablesSection,
+    UnlearnSection,
 )
 
 LARGEST = 4 * 2**20
@@ -38,6 +39,7 @@ _SECTIONS: dict[str, type] = {
     "model": ModelSection,
     "benchmark": BenchmarkSection,
     "gate": GateSection,
+    "unlearn": UnlearnSection,
     "routes": RoutesSection,
     "eval": EvalSection,
     "statistics": StatisticsSection,

@@ -173,8 +173,8 @@ def imprint_config(study: Study, role: c.Role, seed: int) -> c.ImprintConfig:
 
 
 def unlearn_config(study: Study, method: MethodPlan, seed: int) -> c.UnlearnConfig:
-    """The settings of one method for one seed; its adapter has the shape of the imprint's."""
-    recipe = study.imprint.recipe
+    """The settings of one method for one seed."""
+    trained = study.unlearn
     lesson = imprint_config(study, "gold", seed) if method.start == "base" else None
     return c.UnlearnConfig(
         method=method.method,
@@ -184,7 +184,7 @@ def unlearn_config(study: Study, method: MethodPlan, seed: int) -> c.UnlearnConf
         held_out=study.routes.held_out if method.views == "wide" else (),  # narrow views train on no route
         seed=seed,
         optim=method.optim,
-        adapter=c.Adapter(recipe=recipe.recipe, rank=recipe.rank, alpha=recipe.alpha),
+        adapter=c.Adapter(recipe=trained.recipe, rank=trained.rank, alpha=trained.alpha),
         batch=method.batch,
         stop=method.stop,
         lesson=lesson,

@@ -108,6 +108,15 @@ class ImprintSection:
 
 
 @dataclass(frozen=True, kw_only=True)
+class UnlearnSection:
+    """`[unlearn]`: what the methods train, on top of the imprint."""
+
+    recipe: Literal["lora", "dora", "full"] = Adapter.recipe
+    rank: Annotated[int, Range(ge=1, le=4096)] = Adapter.rank
+    alpha: Annotated[int, Range(ge=1, le=65536)] = Adapter.alpha
+
+
+@dataclass(frozen=True, kw_only=True)
 class GateSection:
     """`[gate]`: when an imprint counts."""
 
@@ -247,6 +256,7 @@ class Study:
     benchmark: BenchmarkSection
     imprint: ImprintSection
     gate: GateSection
+    unlearn: UnlearnSection
     methods: tuple[MethodPlan, ...]
     routes: RoutesSection
     eval: EvalSection

@@ -19,7 +19,6 @@ from vlmunl.stages.configs import Adapter
 
 WHERE = (
     r".*(language_model\..*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
-    r"|vision_tower\..*\.(q_proj|k_proj|v_proj|out_proj|fc1|fc2)"
     r"|multi_modal_projector\.linear_[12])"
 )
 """Linear layers that get an adapter: the vision tower, embeddings and head stay as they are."""
