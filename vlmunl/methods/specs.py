@@ -39,7 +39,7 @@ _DECLARED = (
         objective="CE(R): keep training on the retained people only; forgetting is left to drift",
         source="naive fine-tuning, the floor of TOFU (arXiv 2401.06121)",
         recipe="vlmunl.methods.recipes:finetune",
-        optim=_LOOP,
+        optim=Optim(steps=40, lr=1e-3, warmup=5),
     ),
     Method(
         name="retrain",
@@ -55,7 +55,7 @@ _DECLARED = (
         objective="-m(F): gradient ascent on the mean answer NLL",
         source="Jang et al. 2023 (arXiv 2210.01504)",
         recipe="vlmunl.methods.recipes:ga",
-        optim=_LOOP,
+        optim=Optim(steps=60, lr=5e-4, warmup=5),
         stop=_FORGOTTEN,
     ),
     Method(
