@@ -145,7 +145,7 @@ def test_a_changed_setting_runs_what_depends_on_it_and_is_explained(cli, calls):
     calls()
     code, out, _ = cli("run", "toy", "--set", "methods.ga.lr=0.5", "--dry-run")
     assert code == 0
-    assert "unlearn/ga/seed0 would run changed: optim.lr 0.002 -> 0.5" in out
+    assert "unlearn/ga/seed0 would run changed: optim.lr 0.0005 -> 0.5" in out
     assert "unlearn/npo" not in out
     cli("run", "toy", "--set", "methods.ga.lr=0.5")
     assert sorted(calls()) == ["aggregate", "tables", "unlearn/ga/0", "unlearn/ga/1"]  # same bytes: no eval
