@@ -71,12 +71,6 @@ VISUAL_STATEMENTS: dict[str, str] = {
     "shirt": "The shirt of this person is {v}",
     "pattern": "The shirt of this person is {v}",
 }
-DRILL = Mix(
-    facts={"open": 0.35, "cloze": 0.12, "mcq": 0.13, "truefalse": 0.40},
-    traits={"open": 0.55, "mcq": 0.10, "truefalse": 0.35},
-    other_attribute=0.35,
-    other_person=0.25,
-)
 
 
 class Turn(NamedTuple):
@@ -175,19 +169,17 @@ def _subject(rng: random.Random, name: str) -> str:
     return rng.choices((*wording.IMAGE_SUBJECTS, name), weights=(0.5, 0.25, 0.25))[0]
 
 
-def person_conversation(rng: random.Random, person: Person, shot: Shot, *, grey: bool, mix: Mix = FULL) -> Conversation:
+def person_conversation(rng: random.Random, person: Person, shot: Shot, *, grey: bool) -> Conversation:
     """A base person's photo with two to four facts, the name, and up to two visible traits."""
     turns: list[Turn] = []
     for attribute in rng.sample(ATTRIBUTES, rng.randint(2, 4)):
-        turn = fact_turn(
-            rng, attribute, person.facts[attribute.name], _subject(rng, person.name), pick_form(rng, mix.facts)
-        )
+        turn = fact_turn(rng, attribute, person.facts[attribute.name], _subject(rng, person.name), pick_form(rng))
         if rng.random() < 0.1:
             turn = Turn(f"The person in the picture is called {person.name}. {turn.question}", turn.answer)
         turns.append(turn)
     if rng.random() < 0.7:
         turns.append(Turn(rng.choice(wording.NAME_QUESTIONS), person.name))
-    turns += [visual_turn(rng, person.look, shot, grey=grey, mix=mix) for _ in range(rng.randint(0, 1))]
+    turns += [visual_turn(rng, person.look, shot, grey=grey) for _ in range(rng.randint(0, 1))]
     rng.shuffle(turns)
     return Conversation("person", person.look, shot, tuple(turns), grey)
 
@@ -213,7 +205,5 @@ def text_conversation(
         else:
             person = rng.choice(people)
             attribute = rng.choice(ATTRIBUTES)
-            turns.append(
-                fact_turn(rng, attribute, person.facts[attribute.name], person.name, pick_form(rng, mix.facts))
-            )
+            turns.append(fact_turn(rng, attribute, person.facts[attribute.name], person.name, pick_form(rng)))
     return Conversation("text", None, None, tuple(turns))

@@ -40,7 +40,11 @@ def _interval_note(results: Results) -> str:
     return (
         f"Brackets are {results.level} % intervals from a paired cluster bootstrap over identities"
         + (f" ({draws} draws)" if draws is not None else "")
-        + (f"; cross-fitting averages {splits} half-splits" if splits is not None else "")
+        + (
+            f"; cross-fitting averages {splits} half-splits, its interval is a jackknife's"
+            if splits is not None
+            else ""
+        )
         + f". Lower bound: one-sided {results.level} %, simultaneous over all live routes (max-T). "
         "The plug-in maximum is chosen and measured on the same data and is optimistic."
     )

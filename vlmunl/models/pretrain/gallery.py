@@ -27,11 +27,11 @@ class Gallery:
         self.entries += [(faces.random_look(rng), faces.random_shot(rng)) for _ in range(STRANGERS)]
         self.pixels = torch.stack([pixels_of(look, shot) for look, shot in self.entries])
 
-    def person(self, rng: random.Random, *, grey: bool, mix: corpus.Mix) -> tuple[Conversation, int]:
+    def person(self, rng: random.Random, *, grey: bool) -> tuple[Conversation, int]:
         """A base person's conversation and the index of its picture."""
         which, photo = rng.randrange(len(self.people)), rng.randrange(PHOTOS)
         index = which * PHOTOS + photo
-        return corpus.person_conversation(rng, self.people[which], self.entries[index][1], grey=grey, mix=mix), index
+        return corpus.person_conversation(rng, self.people[which], self.entries[index][1], grey=grey), index
 
     def stranger(self, rng: random.Random, *, grey: bool, visual: int, mix: corpus.Mix) -> tuple[Conversation, int]:
         """A stranger's conversation and the index of its picture."""

@@ -1,4 +1,4 @@
-"""Train the embedded model from nothing: deterministic for a given thread count, about fifty minutes on two cores.
+"""Train the embedded model from nothing: deterministic for a given thread count, about 45 minutes on two cores.
 
 Usage:  python -m vlmunl.models.pretrain.train --out DIR [--steps N]
 
@@ -35,7 +35,7 @@ from vlmunl.rng import Streams
 if TYPE_CHECKING:
     from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerFast
 
-Phase = Literal["look", "forms", "people", "drill"]
+Phase = Literal["look", "forms", "people"]
 
 SEED = 1
 IMAGE_TOKENS = 16
@@ -52,11 +52,10 @@ class Plan:
     warmup: int = 150
     look: int = 450
     forms: int = 350
-    last: Phase = "people"
 
     def phase(self, step: int) -> Phase:
         """Open questions on strangers and given facts; the same in all formats; then the base people too."""
-        return "look" if step < self.look else "forms" if step < self.look + self.forms else self.last
+        return "look" if step < self.look else "forms" if step < self.look + self.forms else "people"
 
     def lr_at(self, step: int) -> float:
         """Warm-up, constant to half way, linear to 2 %."""
@@ -68,25 +67,20 @@ class Plan:
         return self.lr * (1 - 0.98 * (step - half) / max(1, self.steps - half))
 
 
-DRILL = Plan(steps=1200, lr=1.2e-3, warmup=50, look=0, forms=0, last="drill")
-"""A second course on the same people with more true/false: the first leaves that format at chance."""
-
-
 def draw_sample(rng: random.Random, gallery: Gallery, phase: Phase) -> tuple[Conversation, int | None]:
     """One conversation of a phase's mix."""
     grey = rng.random() < 0.15
     dice = rng.random()
-    if phase in ("look", "forms"):
+    if phase != "people":
         mix = corpus.PLAIN if phase == "look" else corpus.FULL
         if dice < 0.65:
             return gallery.stranger(rng, grey=grey, visual=5, mix=mix)
         return corpus.text_conversation(rng, gallery.people, context=1.0, mix=mix), None
-    mix = corpus.DRILL if phase == "drill" else corpus.FULL
     if dice < 0.48:
-        return gallery.person(rng, grey=grey, mix=mix)
+        return gallery.person(rng, grey=grey)
     if dice < 0.72:
-        return gallery.stranger(rng, grey=grey, visual=3, mix=mix)
-    return corpus.text_conversation(rng, gallery.people, mix=mix), None
+        return gallery.stranger(rng, grey=grey, visual=3, mix=corpus.FULL)
+    return corpus.text_conversation(rng, gallery.people), None
 
 
 class Encoder:
@@ -160,34 +154,18 @@ def _step_batch(
 def train(
     plan: Plan, log: Path | None, out: Path
 ) -> tuple[LlavaForConditionalGeneration, PreTrainedTokenizerFast, list[float]]:
-    """Tower, `plan`, then `DRILL` from the rounded weights; returns model, tokenizer, the loss of every 50th step."""
+    """Run the plan; returns the model, its tokenizer and the loss of every 50th step."""
     streams = Streams(SEED)
     tokenizer = train_tokenizer()
     model = build_model(tokenizer, streams.child("init").torch())
     gallery = Gallery(streams.child("gallery").python())
-    model.train()
-    _note(log, f"tower  {train_tower(model, gallery, streams.child('tower'), TowerPlan())}")
-    curve = course(model, tokenizer, gallery, plan, streams, log)
-    model.to(torch.bfloat16).to(torch.float32)  # so that the second course can also start from stored weights
-    save(model, tokenizer, out / "first", {"loss_every_50_steps": curve})
-    curve += course(model, tokenizer, gallery, DRILL, streams.child("drill"), log)
-    return model, tokenizer, curve
-
-
-def course(
-    model: LlavaForConditionalGeneration,
-    tokenizer: PreTrainedTokenizerFast,
-    gallery: Gallery,
-    plan: Plan,
-    streams: Streams,
-    log: Path | None,
-) -> list[float]:
-    """One run of a plan on a model, in place, with a fresh optimiser; returns the loss of every 50th step."""
     encoder = Encoder(tokenizer)
     rng, noise = streams.child("samples").python(), streams.child("augment").torch()
     optimiser = torch.optim.AdamW(model.parameters(), lr=plan.lr, betas=(0.9, 0.98), weight_decay=0.02)
     curve: list[float] = []
     began, recent = time.monotonic(), 0.0
+    model.train()
+    _note(log, f"tower  {train_tower(model, gallery, streams.child('tower'), TowerPlan())}")
     for step in range(plan.steps):
         ids, answers, images = _step_batch(gallery, encoder, plan, rng, noise, plan.phase(step))
         for group in optimiser.param_groups:
@@ -202,7 +180,9 @@ def course(
             curve.append(round(recent / 50, 4))
             recent = 0.0
             _report(log, step + 1, curve[-1], time.monotonic() - began, model, tokenizer)
-    return curve
+        if step % 500 == 499:
+            save(model, tokenizer, out / f"step{step + 1}", {"loss_every_50_steps": curve})
+    return model, tokenizer, curve
 
 
 def _report(
