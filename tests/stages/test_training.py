@@ -61,6 +61,14 @@ def test_every_recipe_can_be_stored_and_applied(world: Any, recipe: str) -> None
     assert world.run(declared.EVAL, config, inputs).metrics["rows"] > 0
 
 
+def test_training_in_bfloat16_and_then_in_float32(world: Any) -> None:
+    """Precision is a setting of the run, not of the process that happens to have run another before."""
+    half = world.imprint(optim=Optim(steps=1, lr=4e-3, warmup=0, precision="bf16"))
+    single = world.imprint(optim=Optim(steps=1, lr=4e-3, warmup=0, precision="fp32"))
+    assert half.outputs["adapter"] != single.outputs["adapter"]
+    assert half.metrics["final_nll"] == pytest.approx(single.metrics["final_nll"], rel=0.05)
+
+
 def _hash(routes: tuple[str, ...]) -> str:
     from vlmunl.routes.catalogue import CATALOGUE, catalogue_hash
 
