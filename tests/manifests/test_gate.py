@@ -64,7 +64,19 @@ def test_only_items_that_were_learned_count():
     part["hits"]["p0"] = [4, 0]
     part["canonical_imprint"]["p0"] = [1.0, 0.0]
     found = verdict(open=part).formats["open"]
-    assert (found.items, found.headroom) == (31, 1.0)
+    assert (found.items, found.identities) == (31, 16)
+    assert found.headroom == pytest.approx(31 / 32)  # the item that was not learned counts in the headroom
+
+
+def test_lucky_guesses_do_not_pass():
+    """A model that always gives one answer is right on some items of most people, and on nothing else."""
+    part = measured(16)
+    for person in part["hits"]:
+        part["hits"][person] = [4, 0]
+        part["canonical_imprint"][person] = [1.0, 0.0]
+        part["canonical_gold"][person] = [0.5, 0.5]
+    found = verdict(open=part).formats["open"]
+    assert (found.items, found.identities, found.verdict) == (16, 16, "failed")
 
 
 @pytest.mark.parametrize(

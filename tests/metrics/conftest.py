@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from worlds import World, routes
 
+from tests.metrics.worlds import World, routes
 from vlmunl.metrics.evidence import read_evidence
 from vlmunl.metrics.results import results
 from vlmunl.metrics.rows import read_rows

@@ -10,8 +10,8 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from worlds import ROLES, World
 
+from tests.metrics.worlds import ROLES, World
 from vlmunl.errors import MissingInput, StudyError
 from vlmunl.metrics.summary import summary
 from vlmunl.stages.configs import GatePolicy, Statistics

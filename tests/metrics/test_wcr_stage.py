@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from worlds import ROLES, World
 
+from tests.metrics.worlds import ROLES, World
 from vlmunl.errors import MissingInput, StudyError
 from vlmunl.latex.read import read_results
 from vlmunl.rng import Streams

@@ -18,7 +18,11 @@ LEVEL = 0.95
 
 @dataclass(frozen=True, kw_only=True)
 class FormatVerdict:
-    """One answer format of one imprint. `headroom` is the mean over identities of imprint minus gold accuracy."""
+    """One answer format of one imprint. `headroom` is the mean over identities of imprint minus gold accuracy.
+
+    It is taken over all items, not over the kept ones: a model that guesses keeps just the items on which its
+    guess happens to be right, and on those it looks as if it had learned them.
+    """
 
     format: str
     verdict: Verdict
@@ -72,15 +76,14 @@ def gate_verdict(metrics: Mapping[str, Any], policy: GatePolicy) -> GateVerdict:
 
 def _judge(name: str, measured: Mapping[str, Any], policy: GatePolicy) -> FormatVerdict:
     need = math.ceil(policy.need / policy.of * measured["n"] - 1e-9)
-    gaps, items = [], 0
-    for identity, hits in sorted(measured["hits"].items()):
-        kept = [i for i, count in enumerate(hits) if count >= need]
-        if kept:
-            items += len(kept)
-            taught = _mean(measured["canonical_imprint"][identity], kept)
-            gaps.append(taught - _mean(measured["canonical_gold"][identity], kept))
+    kept = [sum(count >= need for count in hits) for hits in measured["hits"].values()]
+    identities, items = sum(count > 0 for count in kept), sum(kept)
+    gaps = [
+        _mean(measured["canonical_imprint"][identity]) - _mean(measured["canonical_gold"][identity])
+        for identity in sorted(measured["hits"])
+    ]
     headroom, low = sum(gaps) / len(gaps) if gaps else 0.0, lower_bound(gaps)
-    reason = _complaint(name, len(gaps), headroom, low, policy)
+    reason = _complaint(name, identities, headroom, low, policy)
     failed: Verdict = "failed" if name == "open" else "uninformative"
     return FormatVerdict(
         format=name,
@@ -88,7 +91,7 @@ def _judge(name: str, measured: Mapping[str, Any], policy: GatePolicy) -> Format
         headroom=headroom,
         low=low,
         items=items,
-        identities=len(gaps),
+        identities=identities,
         reason=reason,
     )
 
@@ -103,11 +106,9 @@ def _complaint(name: str, identities: int, headroom: float, low: float, policy: 
     return ""
 
 
-def _mean(values: float | list[float], kept: list[int]) -> float:
-    """Accuracy of one identity: over the kept items, or its one figure when only that was measured."""
-    if isinstance(values, int | float):
-        return float(values)
-    return sum(values[i] for i in kept) / len(kept)
+def _mean(values: float | list[float]) -> float:
+    """Accuracy of one identity over all of its items, or its one figure when only that was measured."""
+    return float(values) if isinstance(values, int | float) else sum(values) / len(values)
 
 
 def lower_bound(values: list[float], level: float = LEVEL) -> float:

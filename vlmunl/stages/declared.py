@@ -47,7 +47,7 @@ EVAL = Stage(
 )
 AGGREGATE = Stage(
     name="aggregate",
-    version=1,
+    version=2,
     config=c.AggregateConfig,
     inputs=("manifest", "eval/*", "gate/*"),
     outputs=("verified_results", "summary"),
@@ -55,7 +55,7 @@ AGGREGATE = Stage(
 )
 TABLES = Stage(
     name="tables",
-    version=1,
+    version=2,
     config=c.TablesConfig,
     inputs=("results",),
     outputs=("generated",),
