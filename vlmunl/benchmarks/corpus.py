@@ -169,11 +169,12 @@ def _subject(rng: random.Random, name: str) -> str:
     return rng.choices((*wording.IMAGE_SUBJECTS, name), weights=(0.5, 0.25, 0.25))[0]
 
 
-def person_conversation(rng: random.Random, person: Person, shot: Shot, *, grey: bool) -> Conversation:
+def person_conversation(rng: random.Random, person: Person, shot: Shot, *, grey: bool, mix: Mix = FULL) -> Conversation:
     """A base person's photo with two to four facts, the name, and up to two visible traits."""
     turns: list[Turn] = []
     for attribute in rng.sample(ATTRIBUTES, rng.randint(2, 4)):
-        turn = fact_turn(rng, attribute, person.facts[attribute.name], _subject(rng, person.name), pick_form(rng))
+        value, subject = person.facts[attribute.name], _subject(rng, person.name)
+        turn = fact_turn(rng, attribute, value, subject, pick_form(rng, mix.facts))
         if rng.random() < 0.1:
             turn = Turn(f"The person in the picture is called {person.name}. {turn.question}", turn.answer)
         turns.append(turn)
@@ -205,5 +206,7 @@ def text_conversation(
         else:
             person = rng.choice(people)
             attribute = rng.choice(ATTRIBUTES)
-            turns.append(fact_turn(rng, attribute, person.facts[attribute.name], person.name, pick_form(rng)))
+            turns.append(
+                fact_turn(rng, attribute, person.facts[attribute.name], person.name, pick_form(rng, mix.facts))
+            )
     return Conversation("text", None, None, tuple(turns))

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 PATCH = 16
+_LIBRARY_SEED = 67_280_421_310_721  # what torch itself starts from
 _RESIDUAL_OUTPUTS = ("o_proj", "down_proj", "out_proj", "fc2")
 
 
@@ -103,7 +104,9 @@ def _initialise(model: LlavaForConditionalGeneration, generator: torch.Generator
 def build_model(tokenizer: PreTrainedTokenizerFast, generator: torch.Generator) -> LlavaForConditionalGeneration:
     """A freshly initialised model in float32."""
     config = build_config(tokenizer)
-    model = LlavaForConditionalGeneration(config)
+    with torch.random.fork_rng(devices=[]):  # the class token keeps what the library draws from the global generator
+        torch.manual_seed(_LIBRARY_SEED)
+        model = LlavaForConditionalGeneration(config)
     _initialise(model, generator)
     model.tie_weights()
     return model

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -15,6 +16,8 @@ from vlmunl.rng import Streams
 
 if TYPE_CHECKING:
     from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerFast
+
+JUDGED = replace(corpus.FULL, facts={"truefalse": 1.0})
 
 Item = tuple[Turn, tuple[faces.Look, faces.Shot] | None]
 
@@ -32,8 +35,8 @@ def _visual(rng: random.Random, trait: str) -> Item:
     return Turn(corpus.VISUAL_QUESTIONS[trait], value), (look, shot)
 
 
-def _context(rng: random.Random) -> Item:
-    turn = corpus.context_turn(rng, "this person")
+def _context(rng: random.Random, mix: corpus.Mix = corpus.FULL) -> Item:
+    turn = corpus.context_turn(rng, "this person", mix)
     return turn, (faces.random_look(rng), faces.random_shot(rng))
 
 
@@ -49,6 +52,7 @@ def items(rng: random.Random, count: int) -> dict[str, list[Item]]:
     named = [rng.choice(base) for _ in range(count)]
     found["face.name"] = [(Turn(wording.NAME_QUESTIONS[0], p.name), (p.look, faces.random_shot(rng))) for p in named]
     found["context"] = [_context(rng) for _ in range(count)]
+    found["context.truefalse"] = [_context(rng, JUDGED) for _ in range(count)]
     for trait in corpus.VISUAL:
         found[f"see.{trait}"] = [_visual(rng, trait) for _ in range(count // 2)]
     for form in asked:
@@ -70,8 +74,8 @@ def probe(
 
 
 def _exact(model: LlavaForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, batch: list[Item]) -> float:
+    from vlmunl.models.pretrain.encode import Encoder
     from vlmunl.models.pretrain.gallery import pixels_of
-    from vlmunl.models.pretrain.train import Encoder
 
     encoder = Encoder(tokenizer)
     encoded = [encoder.sample([turn], image=picture is not None) for turn, picture in batch]

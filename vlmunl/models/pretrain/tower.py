@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 class TowerPlan:
     """Length and optimiser of the tower's stage; half of each batch shows base people."""
 
-    steps: int = 1000
+    steps: int = 1500
     batch: int = 96
     lr: float = 1.5e-3
     warmup: int = 100
