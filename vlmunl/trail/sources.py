@@ -1,0 +1,175 @@
+"""Which cells feed which figure of the verified results.
+
+These rules say in data what `vlmunl.metrics` computes in code; a test changes and removes every cell of a study and
+holds each figure that moves against them. A cell plays a part:
+
+    rows      its rows enter the figure
+    verdict   its verdict lets the seed count
+    verified  it must be verified, or the seed does not count; its rows do not enter
+    steps     its record tells the training steps
+    status    its status is counted or named
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from vlmunl.errors import StudyError
+from vlmunl.trail.document import Document, Path
+
+Part = Literal["rows", "verdict", "verified", "steps", "status"]
+Uses = dict[str, Part]
+
+_STRENGTH: tuple[Part, ...] = ("rows", "steps", "verdict", "verified", "status")
+CONTROLS = ("base", "placebo")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Rule:
+    """What a figure of a row takes; `every_seed`: live routes are chosen on all seeds, not the row's alone."""
+
+    mine: Part = "verified"
+    gate: Part = "verdict"
+    gold: Part = "verified"
+    imprint: Part = "verified"
+    every_seed: bool = False
+    steps: bool = False
+
+
+_WORST = _Rule(mine="rows", gate="rows", gold="rows", imprint="rows", every_seed=True)
+_CALIBRATED = _Rule(mine="rows", gate="rows", gold="rows")
+_ON_KEPT_ITEMS = _Rule(mine="rows", gate="rows")
+_OWN = _Rule(mine="rows")
+_UTILITY = _Rule(mine="rows", imprint="rows")
+_RULES: dict[str, _Rule | None] = {
+    **dict.fromkeys(("wcr", "wcr_held_out", "item_wcr", "retain_did", "verdict", "reason"), _WORST),
+    **dict.fromkeys(("accuracy", "logp"), _ON_KEPT_ITEMS),
+    **dict.fromkeys(("refusal", "invalid", "refusal_invalid_retain"), _OWN),
+    **dict.fromkeys(("utility", "utility_parts"), _UTILITY),
+    **dict.fromkeys(("seeds", "n_seeds"), _Rule()),
+    **dict.fromkeys(("name", "label", "kind", "views")),  # from the study file
+    **dict.fromkeys(("canonical", "routes"), _CALIBRATED),
+    "cost": _Rule(steps=True),
+}
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The rules, applied to one study's verified results and the cells of its run manifest."""
+
+    document: Document
+    cells: Mapping[str, Mapping[str, Any]]
+
+    def of(self, path: Path) -> Uses:
+        """Cell -> its part, in the manifest's order; empty for what the study file alone decides."""
+        section, *rest = path or ("",)
+        find: dict[str, Callable[[list[str]], Uses]] = {
+            "rows": self._rows,
+            "routes": self._routes,
+            "seeds": self._seeds,
+            "n": self._n,
+            "claims": self._claims,
+            "catalogue": lambda below: self._routes(["", "live"]) if below in ([], ["n_live"]) else {},
+            **dict.fromkeys(("cells", "pending", "evidence"), lambda below: dict.fromkeys(self.cells, "status")),
+        }
+        uses = find[section](rest) if section in find else {}
+        return {cell: uses[cell] for cell in self.cells if cell in uses}
+
+    def needed(self, row: str) -> list[str]:
+        """The cells that a row needs to be evidence at every seed."""
+        seeds = [int(name) for name in self.document.tree["seeds"]]
+        wanted = [cell for seed in seeds for cell in (f"gate/seed{seed}", *_of_row(row, seed))]
+        wanted += [f"eval/{role}/seed{seed}" for seed in seeds for role in ("gold", "imprint")]
+        return [cell for cell in self.cells if cell in wanted]
+
+    def in_the_way(self, row: str) -> list[str]:
+        """Those of them that are not verified."""
+        return [cell for cell in self.needed(row) if self.cells[cell].get("status") != "verified"]
+
+    # --------------------------------------------------------------------------------------------
+
+    def _rows(self, rest: list[str]) -> Uses:
+        if not rest:
+            return _union(self._rows([name]) for name in self.document.rows)
+        row, *below = rest
+        fields = [below] if below else [[name] for name in self.document.rows[row]]
+        return _union(self._field(row, field) for field in fields)
+
+    def _field(self, row: str, field: list[str]) -> Uses:
+        seeds = tuple(self.document.rows[row]["seeds"])
+        if not seeds:  # no figure, but a reason: that of the first cell that is not verified
+            return {} if _RULES.get(field[0], _OWN) is None else dict.fromkeys(self.needed(row), "status")
+        rule = _RULES.get(field[0], _WORST)
+        if field[0] == "routes" and field[2:] == ["accuracy"]:
+            rule = _ON_KEPT_ITEMS
+        if rule is None:
+            return {}
+        return _union([self._scale(rule, seeds), *(self._mine(row, seed, rule) for seed in seeds)])
+
+    def _mine(self, row: str, seed: int, rule: _Rule) -> Uses:
+        uses: Uses = {"eval/base" if row == "base" else f"eval/{row}/seed{seed}": rule.mine}
+        if rule.steps:
+            uses |= dict.fromkeys((f"unlearn/{row}/seed{seed}", f"imprint/{row}/seed{seed}"), "steps")
+        return uses
+
+    def _scale(self, rule: _Rule, seeds: Iterable[int]) -> Uses:
+        uses: Uses = {}
+        for seed in self.document.counted if rule.every_seed else seeds:
+            uses |= {f"gate/seed{seed}": rule.gate}
+            uses |= {f"eval/gold/seed{seed}": rule.gold, f"eval/imprint/seed{seed}": rule.imprint}
+        return uses
+
+    def _routes(self, rest: list[str]) -> Uses:
+        if len(rest) > 1 and rest[1] not in ("live", "headroom"):
+            return {}  # what the catalogue says
+        measured = _Rule(gate="rows", gold="rows", imprint="rows", every_seed=True)
+        return self._scale(measured, ())
+
+    def _seeds(self, rest: list[str]) -> Uses:
+        uses: Uses = {}
+        for seed in [rest[0]] if rest else self.document.tree["seeds"]:
+            uses[f"gate/seed{seed}"] = "rows"
+            if "gate" not in rest[1:2]:
+                uses |= dict.fromkeys((f"eval/gold/seed{seed}", f"eval/imprint/seed{seed}"), "verified")
+        return uses
+
+    def _n(self, rest: list[str]) -> Uses:
+        uses = self._scale(_Rule(gate="rows", every_seed=True), ())
+        if rest in ([], ["retain_identities"]):  # the people of all evaluations together
+            uses = _union([uses, dict.fromkeys((c for c in self.cells if c.startswith("eval/")), "rows")])
+        return uses
+
+    def _claims(self, rest: list[str]) -> Uses:
+        names = rest[:1] or list(self.document.tree["claims"])
+        return _union(self.of(figure) for name in names for figure in self.claimed(name))
+
+    def claimed(self, name: str) -> list[Path]:
+        """The figures that a claim rests on: those that it names, and the verdicts that let it stand."""
+        from vlmunl.metrics.claims import calibrated, parse
+
+        try:
+            condition = parse(self.document.tree["claims"][name]["when"])
+        except StudyError:  # the results are of another version of the language
+            return []
+        paths: dict[Path, None] = {("rows", *figure.split(".")): None for figure in condition.figures}
+        verdicts = [figure.partition(".")[0] for figure in condition.figures if calibrated(figure)]
+        verdicts += CONTROLS if condition.rests_on_gold else ()
+        paths |= {("rows", row, "verdict"): None for row in verdicts}
+        return [path for path in paths if path[1] in self.document.rows]
+
+
+def _of_row(row: str, seed: int) -> tuple[str, ...]:
+    trained = (f"imprint/{row}/seed{seed}", f"unlearn/{row}/seed{seed}")
+    return (*trained, "eval/base" if row == "base" else f"eval/{row}/seed{seed}")
+
+
+def _union(parts: Iterable[Mapping[str, Part]]) -> Uses:
+    """All cells, each with its strongest part."""
+    uses: Uses = {}
+    for part in parts:
+        for cell, kind in part.items():
+            known = uses.get(cell, kind)
+            uses[cell] = min(known, kind, key=_STRENGTH.index)
+    return uses

@@ -1,0 +1,162 @@
+"""Every name that a figure has: in claims, in macros, in the tables and in the verified results themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from vlmunl.trail.document import Document, Path
+
+if TYPE_CHECKING:
+    from vlmunl.latex.results import Results
+    from vlmunl.latex.table import Cell, Table
+
+Name = tuple[str, Path]
+
+_MACRO_SECTIONS = {"route": "routes", "seed": "seeds", "claim": "claims"}
+_MACRO_OF_DOCUMENT: dict[Path, Path] = {
+    ("interval", "level"): ("policy", "level"),
+    ("catalogue",): ("catalogue", "hash"),
+    ("tiers",): ("catalogue", "tiers"),
+    ("routes", "count"): ("catalogue", "n_routes"),
+    ("routes", "live"): ("catalogue", "n_live"),
+}
+_TOP = ("study", "title", "n", "policy", "cells")
+
+
+def spellings(document: Document, results: Results) -> Iterator[Name]:
+    """(name, path) of every spelling; of two figures with one name the first is meant."""
+    for path, _ in document.below(("rows",)):  # as claims name them
+        if len(path) > 1:
+            yield ".".join(path[1:]), path
+    for path, _ in document.below():
+        if path:
+            yield ".".join(path), path
+    yield from _macros(document, results)
+    for table in _tables(results):
+        yield from _cells(table)
+
+
+# ----------------------------------------------------------------------------------------- macros
+
+
+def _macros(document: Document, results: Results) -> Iterator[Name]:
+    from vlmunl.latex.macros import figures, macro_name
+
+    for figure, _ in figures(results):
+        path = of_macro(figure, document)
+        yield macro_name(figure), path
+        yield ".".join(figure), path
+
+
+def of_macro(figure: Path, document: Document) -> Path:
+    """From the path by which a macro is named to the place in the verified results."""
+    if figure in _MACRO_OF_DOCUMENT:
+        return _MACRO_OF_DOCUMENT[figure]
+    head, *rest = figure
+    if head in _MACRO_SECTIONS and rest and rest[0] in document.tree[_MACRO_SECTIONS[head]]:
+        return (_MACRO_SECTIONS[head], *rest) + (("supported",) if head == "claim" else ())
+    if head in _TOP and head not in document.rows:
+        return figure
+    parts = {("route",): ("routes",), ("utility",): ("utility_parts",), ("steps",): ("cost", "steps")}
+    if rest[:1] == ["utility"] and len(rest) == 1:
+        return ("rows", head, "utility")
+    return ("rows", head, *parts.get((rest[0],), (rest[0],)), *rest[1:])
+
+
+# ----------------------------------------------------------------------------------------- tables
+
+
+def _tables(results: Results) -> Iterator[Table]:
+    from vlmunl.latex.gate_table import gate_table
+    from vlmunl.latex.main_table import main_table
+    from vlmunl.latex.routes_table import routes_table
+    from vlmunl.latex.utility_table import utility_table
+
+    for build in (main_table, utility_table, routes_table, gate_table):
+        yield build(results)
+
+
+def _cells(table: Table) -> Iterator[Name]:
+    """`main/npo/wcr`: table, line and the column's name in CSV. A line is named by its model, route or seed/format."""
+    for line in table.rows:
+        names, place = _LINES[table.name](line)
+        for name in dict.fromkeys(names):
+            yield f"{table.name}/{name}", place
+            for column in table.columns:
+                for field in column.fields:
+                    yield f"{table.name}/{name}/{field}", _FIELDS[table.name](place, field)
+
+
+def _model_line(line: tuple[Cell, ...]) -> tuple[list[str], Path]:
+    name, label = map(str, line[0].raw)
+    return [name, label], ("rows", name)
+
+
+def _route_line(line: tuple[Cell, ...]) -> tuple[list[str], Path]:
+    return [str(line[0].raw[0])], ("routes", str(line[0].raw[0]))
+
+
+def _gate_line(line: tuple[Cell, ...]) -> tuple[list[str], Path]:
+    """A seed without a gate has its status where the format would stand."""
+    seed, form = str(line[0].raw[0]), str(line[1].raw[0])
+    gate = line[1].emphasis == "plain"
+    return [f"{seed}/{form}"], ("seeds", seed, "gate", form) if gate else ("seeds", seed)
+
+
+_ESTIMATES: dict[str, Path] = {
+    "canonical": ("canonical",),
+    "wcr": ("wcr", "cross_fit"),
+    "wcr_held_out": ("wcr_held_out", "cross_fit"),
+    "item_wcr": ("item_wcr",),
+    "retain_did": ("retain_did",),
+    "headroom": ("headroom",),
+}
+_INTERVALS: dict[str, Path] = {
+    f"{name}{suffix}": (*path, end)
+    for name, path in _ESTIMATES.items()
+    for suffix, end in (("", "estimate"), ("_low", "low"), ("_high", "high"))
+}
+_MODEL_FIELDS: dict[str, Path] = {
+    "model": ("name",),
+    "wcr_plug_in": ("wcr", "plug_in"),
+    "wcr_lower": ("wcr", "lower"),
+    "worst_route": ("wcr", "worst_route"),
+    **{f"utility_{part}": ("utility_parts", part) for part in ("retain", "visual", "context", "neighbour")},
+}
+
+
+def _model_field(place: Path, field: str) -> Path:
+    return (*place, *(_MODEL_FIELDS.get(field) or _INTERVALS.get(field) or (field,)))
+
+
+def _route_field(place: Path, field: str) -> Path:
+    """`npo.rho` is the model's score on this route; a model's name may have dots itself."""
+    model, dot, figure = field.rpartition(".")
+    if dot:
+        return ("rows", model, "routes", place[1], figure)
+    own: dict[str, Path] = {"route": ("id",), "state": ("live",)}
+    return (*place, *(own.get(field) or _INTERVALS.get(field) or (field,)))
+
+
+def _gate_field(place: Path, field: str) -> Path:
+    seed = place[:2]
+    if field in ("seed", "seed_status"):
+        return (*seed, "seed" if field == "seed" else "status")
+    if len(place) == 2:  # no gate: every field says the seed's status
+        return (*seed, "status")
+    return place if field == "format" else (*place, *_INTERVALS.get(field, (field,)))
+
+
+_LINES: dict[str, Callable[[tuple[Cell, ...]], tuple[list[str], Path]]] = {
+    "main": _model_line,
+    "utility": _model_line,
+    "routes": _route_line,
+    "gate": _gate_line,
+}
+_FIELDS: dict[str, Callable[[Path, str], Path]] = {
+    "main": _model_field,
+    "utility": _model_field,
+    "routes": _route_field,
+    "gate": _gate_field,
+}
