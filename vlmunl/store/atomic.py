@@ -22,12 +22,12 @@ T = TypeVar("T")
 
 READ_ONLY = 0o444
 _TRANSIENT = (errno.ESTALE, errno.ENOENT)
-_PAUSES = (0.01, 0.03, 0.1)
+PAUSES = (0.01, 0.03, 0.1)
 
 
 def size_of(path: Path) -> int | None:
     """Size of a regular file; None if there is none. One stat, repeated if a network file handle went stale."""
-    for pause in (*_PAUSES, None):
+    for pause in (*PAUSES, None):
         try:
             status = os.stat(path, follow_symlinks=False)
         except OSError as error:
@@ -41,7 +41,7 @@ def size_of(path: Path) -> int | None:
 
 def patiently(action: Callable[[], T]) -> T:
     """Call `action`, again after a pause when a network file system says a file that exists is stale or gone."""
-    for pause in _PAUSES:
+    for pause in PAUSES:
         try:
             return action()
         except OSError as error:
@@ -49,6 +49,15 @@ def patiently(action: Callable[[], T]) -> T:
                 raise
             time.sleep(pause)
     return action()
+
+
+def eventually(condition: Callable[[], bool]) -> bool:
+    """Ask, and a few times more after a pause: network file systems are late, and gc puts back what is wanted."""
+    for pause in PAUSES:
+        if condition():
+            return True
+        time.sleep(pause)
+    return condition()
 
 
 def write_temporary(
@@ -95,7 +104,7 @@ def place(temporary: Path, target: Path, *, good: Callable[[], bool]) -> None:
     source = temporary
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        for pause in (*_PAUSES, None):
+        for pause in (*PAUSES, None):
             if good():
                 return
             try:

@@ -14,7 +14,7 @@ from vlmunl.store.atomic import discard, write_temporary
 LAYOUT = 1
 ADDRESS = "xxh3_128"
 MARKER = "LAYOUT.json"
-_FOLDERS = ("objects", "records", "claims", "quarantine", "tmp")
+_FOLDERS = ("objects", "records", "refs", "claims", "quarantine", "trash", "tmp")
 _HARMLESS = {"README.md", ".gitignore", ".gitkeep", *_FOLDERS}
 
 
@@ -62,7 +62,7 @@ def _check(marker: Path) -> None:
         raise UsageError(f"{marker} cannot be read, so {marker.parent} is not used as a store") from None
     if layout != LAYOUT or address != ADDRESS:
         raise UsageError(
-            f"the store {marker.parent} has layout {str(layout)[:20]} ({str(address)[:20]}); "
-            f"this version knows {LAYOUT} ({ADDRESS})",
+            f"the store {marker.parent} has layout {ascii(layout)[:20]} ({ascii(address)[:20]}); "
+            f"this version knows {LAYOUT} ({ADDRESS!r})",
             "use the version of vlmunl that made it",
         )

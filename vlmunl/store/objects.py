@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ from vlmunl.store.atomic import READ_ONLY, discard, patiently, place, size_of, w
 from vlmunl.store.owner import unique_name
 from vlmunl.store.ref import Ref
 
+_YOUNG = 1800.0
+"""Seconds; half of the age below which gc leaves everything alone."""
 Chunks: TypeAlias = Iterable[bytes | memoryview]
 
 
@@ -55,14 +58,16 @@ class Objects:
 
     def _put(self, chunks: Callable[[], Chunks], digest: Digest, what: str) -> Ref:
         ref, target = Ref.of(digest), self.path(digest.xxh3)
-        if self.sound(ref):
-            with contextlib.suppress(OSError):  # another user's object cannot be touched, and need not be
-                os.utime(target)
+        fresh = freshened(target)  # first, so that a gc that takes it away later sees it and puts it back
+        if fresh and self.sound(ref):
             return ref
         temporary, written = patiently(lambda: write_temporary(self.temporary, chunks()))
         if written != digest:
             discard(temporary)
             raise VlmunlError(f"{what} changed while it was being stored; nothing was kept")
+        if not fresh and target.exists():  # another user's, which only a new file can make young
+            with contextlib.suppress(OSError):
+                os.rename(temporary, target)
         place(temporary, target, good=lambda: self.sound(ref))
         return ref
 
@@ -125,6 +130,22 @@ class Objects:
             except BaseException:
                 discard(target)
                 raise
+
+
+def freshened(path: Path) -> bool:
+    """Give a file that is there the present time, which guards it from gc; says whether that was possible.
+
+    A file of another user that is young enough for any gc counts as done: its owner's gc sees the same time.
+    """
+    try:
+        os.utime(path)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        with contextlib.suppress(OSError):
+            return time.time() - os.stat(path).st_mtime < _YOUNG
+        return False
+    return True
 
 
 def damaged(path: Path, ref: Ref) -> StoreDamaged:

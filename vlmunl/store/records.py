@@ -1,10 +1,12 @@
 """Records: what one finished cell read, did and wrote. One immutable file each.
 
-The file's name holds key, outcome and an address of the result, so that listing names says what is done.
+The file's name holds key, outcome and an address of the result, so that listing names says what is done. The file
+itself ends with a seal, a hash of all its fields, since the name knows nothing of those that tell where and when.
 """
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Mapping
@@ -21,6 +23,7 @@ Outcome = Literal["ok", "error"]
 
 SCHEMA = 1
 LARGEST = 16 << 20
+SEAL = "seal"
 _NAME = re.compile(r"([0-9a-f]{32})\.(ok|error)\.([0-9a-f]{16})\.json")
 _TYPES: dict[str, tuple[type, ...]] = {
     "schema": (int,),
@@ -80,17 +83,21 @@ class Record:
     env: Mapping[str, Any] = field(default_factory=dict)
     schema: int = SCHEMA
 
-    @property
+    @functools.cached_property
     def name(self) -> RecordName:
         """The record's name, which depends on its result and not on where or when it was made."""
         result = {
             "key": self.key,
             "outcome": self.outcome,
             "outputs": _refs(self.outputs),
-            "metrics": jsonable(self.metrics),
+            "metrics": self.metrics,
             "error": self.error,
         }
-        return RecordName(self.key, self.outcome, xxhash.xxh3_64_hexdigest(compact(result)))
+        try:
+            spelt = compact(result)
+        except TypeError:  # a mapping of another kind, in a record that was not read from a file
+            spelt = compact(jsonable(result))
+        return RecordName(self.key, self.outcome, xxhash.xxh3_64_hexdigest(spelt))
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON, read back by `from_json`."""
@@ -98,12 +105,12 @@ class Record:
         return plain | {"inputs": _refs(self.inputs), "outputs": _refs(self.outputs)}
 
     @classmethod
-    def from_json(cls, value: object) -> Record:
+    def from_json(cls, value: object, *, check: bool = True) -> Record:
         """Read a record from untrusted JSON.
 
         Raises:
-            ValueError: a field is missing, unknown or of the wrong type, or the key does not follow from
-                stage, version, params and inputs.
+            ValueError: a field is missing, unknown or of the wrong type, or (if that is to be checked) the key does
+                not follow from stage, version, params and inputs.
         """
         if not isinstance(value, dict) or set(value) != set(_TYPES):
             raise ValueError(f"a record has exactly the fields {', '.join(_TYPES)}")
@@ -114,7 +121,8 @@ class Record:
             raise ValueError(f"schema {value['schema']} or outcome {value['outcome'][:40]!r} is not known")
         refs = {n: {k: Ref.from_json(v) for k, v in value[n].items()} for n in ("inputs", "outputs")}
         record = cls(**(value | refs))
-        record.check_key()
+        if check:
+            record.check_key()
         return record
 
     def check_key(self) -> None:
@@ -136,26 +144,46 @@ def dump(record: Record) -> tuple[RecordName, bytes]:
             does not follow from its fields.
     """
     document = json.loads(canonical(record.to_json()))  # refuses what has no one spelling, normalises text
+    name = Record.from_json(document).name
+    document[SEAL] = _seal(document)
     data = json.dumps(document, sort_keys=True, indent=1, ensure_ascii=False).encode() + b"\n"
     if len(data) > LARGEST:
         raise ValueError(f"a record of {len(data)} bytes is too large; write big results as an output")
-    return Record.from_json(document).name, data
+    return name, data
 
 
-def parse(data: bytes, name: RecordName, where: str) -> Record:
+def parse(data: bytes, name: RecordName, where: str, *, quick: bool = False) -> Record:
     """Read a record's file and hold it against its name.
+
+    With `quick`, one whose seal holds is not asked again whether its key follows from its fields: `dump` has asked.
 
     Raises:
         StoreDamaged: it is torn, altered, or not the record that its name promises; the message names `where`.
     """
     try:
-        record = Record.from_json(json.loads(data, parse_constant=_refuse))
+        document = json.loads(data, parse_constant=_refuse)
+        fields = _unsealed(document)
+        record = Record.from_json(fields, check=not quick or fields is document)
         if record.name != name:
             raise ValueError("its content does not match its name")
     except (ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())[:200]
         raise StoreDamaged(f"record {where} is damaged: {reason}", "delete the file; its cell will run again") from None
     return record
+
+
+def _seal(document: object) -> str:
+    return xxhash.xxh3_64_hexdigest(compact(document))
+
+
+def _unsealed(value: object) -> object:
+    """The fields without the seal; ValueError if it does not hold. (Records from before there were seals have none.)"""
+    if not isinstance(value, dict) or SEAL not in value:
+        return value
+    fields = {name: part for name, part in value.items() if name != SEAL}
+    if value[SEAL] != _seal(fields):
+        raise ValueError("its seal does not hold: some byte of it was altered")
+    return fields
 
 
 def _refuse(constant: str) -> NoReturn:

@@ -26,11 +26,16 @@ def scratch_directory(below: Path) -> Iterator[Path]:
 def sweep(below: Path) -> None:
     """Remove what dead processes of this machine left; other machines' leftovers are for `gc`, after its grace."""
     for entry in os.scandir(below):
-        owner = parse_name(entry.name)
-        if owner is None or owner[0] != machine() or alive(owner[1]):
+        if not abandoned(entry.name):
             continue
         path = Path(entry.path)
         if entry.is_dir(follow_symlinks=False):
             discard_tree(path)
         else:
             discard(path)  # another process may sweep at the same time
+
+
+def abandoned(name: str) -> bool:
+    """Was what has this name left behind by a process of this machine that is dead?"""
+    owner = parse_name(name)
+    return owner is not None and owner[0] == machine() and not alive(owner[1])

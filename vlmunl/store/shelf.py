@@ -8,6 +8,7 @@ from pathlib import Path
 
 from vlmunl.errors import StoreDamaged
 from vlmunl.store.atomic import patiently, place, sync_directory, write_temporary
+from vlmunl.store.objects import freshened
 from vlmunl.store.records import LARGEST, Record, RecordName, dump, parse
 
 
@@ -86,6 +87,7 @@ class Shelf:
         target = self.path(name)
         temporary, _ = patiently(lambda: write_temporary(self.temporary, [data]))
         first = not target.parent.exists()
+        freshened(target)  # one that is there already is wanted again: gc is to see that
         place(temporary, target, good=lambda: self._is_sound(name))
         sync_directory(target.parent)
         if first:
@@ -110,10 +112,10 @@ class Shelf:
     def _read(self, name: RecordName) -> Record:
         path = self.path(name)
         try:
-            data = patiently(lambda: _read_bounded(path))
+            data = patiently(lambda: read_bounded(path))
         except OSError as error:
             raise StoreDamaged(f"record {path} cannot be read: {error.strerror}") from None
-        return parse(data, name, str(path))
+        return parse(data, name, str(path), quick=True)
 
     def _is_sound(self, name: RecordName) -> bool:
         if not self.path(name).exists():  # the usual case, and no reason to wait
@@ -125,6 +127,7 @@ class Shelf:
         return True
 
 
-def _read_bounded(path: Path) -> bytes:
+def read_bounded(path: Path) -> bytes:
+    """The bytes of a file, or as many of them as show that it is too large for a record."""
     with open(path, "rb") as file:
         return file.read(LARGEST + 1)

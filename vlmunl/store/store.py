@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 from vlmunl.errors import MissingInput, StoreDamaged, UsageError
 from vlmunl.store import layout, tree
+from vlmunl.store.atomic import eventually
 from vlmunl.store.claims import Claim, Claims
 from vlmunl.store.objects import Objects
 from vlmunl.store.records import Record, RecordName
@@ -217,7 +219,7 @@ class Store:
         """
         self._check_writable()
         for output, ref in record.outputs.items():
-            if not self.has(ref):
+            if not eventually(functools.partial(self.has, ref)):
                 raise StoreDamaged(f"output {output!r} of {record.cell} ({ref}) is not in the store")
         return self._shelf.write(record)
 
