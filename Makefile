@@ -1,5 +1,6 @@
 # make demo   the built-in study, from nothing to its tables
 # make test   everything that a machine without GPU and network can check
+# make soak   the fault tests at twenty times their length: kills, full disks, damage, clocks, hosts (half an hour)
 # make check  formatting, lint and types
 
 PYTHON ?= python3
@@ -8,7 +9,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 STUDY  ?= manifests/quick.toml
 
-.PHONY: demo test fast check weights clean help
+.PHONY: demo test fast soak check weights clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -28,6 +29,9 @@ test: $(READY)
 
 fast: $(READY)
 	$(BIN)/python -m pytest -m "not model and not slow"
+
+soak: $(READY)
+	VLMUNL_SOAK=20 $(BIN)/python -m pytest -n 0 --durations=10 tests/faults
 
 check: $(READY)
 	$(BIN)/ruff check .

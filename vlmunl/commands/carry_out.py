@@ -30,8 +30,13 @@ class Request:
 
 
 def carry_out(session: Session, request: Request) -> int:
-    """Do it, or with `dry_run` only tell; returns the exit code."""
+    """Do it, or with `dry_run` only tell; returns the exit code.
+
+    Raises:
+        VlmunlError: the results are there and cannot be written into the workspace.
+    """
     from vlmunl.commands.progress import reporter
+    from vlmunl.commands.publish import publish
     from vlmunl.engine.run import execute, exit_code
 
     session.out.line(headline(session.plan))
@@ -133,27 +138,6 @@ def refuse_if_nothing_can_run(session: Session, request: Request) -> None:
 
 
 # -------------------------------------------------------------------------------------- afterwards
-
-
-def publish(session: Session, board: Board, chosen: Chosen) -> list[Path]:
-    """Write the results and tables of the store into the workspace; returns the files that changed."""
-    from vlmunl.manifests.plan import AGGREGATE, TABLES
-    from vlmunl.workspace import write_files, write_tree
-
-    study, store = session.plan.study.name, session.store
-    results, tables = board[AGGREGATE], board[TABLES]
-    changed: list[Path] = []
-    if results.done and chosen(results.cell) and results.record is not None:
-        folder = session.workspace.results(study)
-        files = {
-            folder / "run_manifest.json": results.record.inputs["manifest"],
-            folder / "verified_results.json": results.output("verified_results"),
-            folder / "summary.md": results.output("summary"),
-        }
-        changed += write_files(store, files)
-    if tables.done and chosen(tables.cell):
-        changed += write_tree(store, tables.output("generated"), session.workspace.generated(study))
-    return changed
 
 
 def conclude(

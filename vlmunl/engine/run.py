@@ -15,8 +15,8 @@ from vlmunl.engine.worker import Advance, Finished, Job
 from vlmunl.errors import CellFailed, VlmunlError
 from vlmunl.keys import key_params
 from vlmunl.manifests.plan import Cell, Plan
-from vlmunl.manifests.states import Board, CellState
-from vlmunl.stage import input_refs
+from vlmunl.manifests.states import Board, CellState, Inputs
+from vlmunl.stage import External, input_refs
 from vlmunl.store import Record, Store
 
 TICK = 0.25
@@ -138,25 +138,37 @@ class _Run:
         return foreign
 
     def _ready(self, pool: Pool) -> list[str]:
-        """Cells that could start now; the run manifest's reader only when no evidence can come any more."""
-        ready = [n for n in self.names - self.tried if self._missing(self.board[n])]
-        early = [n for n in ready if not self.board.plan.by_name[n].collects]
-        if early or pool.busy:
-            ready = early
+        """Cells that could start now; what reads the run manifest only when no evidence can come any more."""
+        waiting, late = self.names - self.tried, self.board.late
+        ready = [n for n in waiting - late if self._missing(self.board[n])]
+        if not ready and not pool.busy:
+            ready = [n for n in waiting & late if self._missing(self.board[n])]
         return sorted(ready, key=lambda n: (-self.priority[n], self.board.order[n]))
 
     def _start(self, pool: Pool, name: str) -> None:
         state = self.board[name]
         cell = state.cell
         assert state.inputs is not None, "a ready cell has its inputs"
-        if cell.collects:
-            self.board.store.put_bytes(self.board.manifest())
         self.tried.add(name)
+        self.reporter.started(cell)
+        if cell.collects and (error := self._put_manifest()) is not None:
+            self.outcome.errors[name] = error
+            self.reporter.ended(state, error)
+            return
         forced = name in self.forced
         pool.submit(
             Job(cell=name, stage=cell.stage, config=cell.config, inputs=state.inputs, seed=cell.seed, force=forced)
         )
-        self.reporter.started(cell)
+
+    def _put_manifest(self) -> VlmunlError | None:
+        """Store the run manifest, which the results are made from; the error if the store takes no more."""
+        store = self.board.store
+        try:
+            store.put_bytes(self.board.manifest())
+        except OSError as error:
+            hint = "make room or mend the file system, then run again"
+            return VlmunlError(f"the run manifest cannot be put into the store {store.root}: {error}", hint)
+        return None
 
     def _end(self, message: Finished) -> None:
         name, error = message.cell, message.error
@@ -186,7 +198,7 @@ class _Run:
             inputs=input_refs(state.inputs),
             outcome="error",
             error=error.message,
-            env={"hint": error.hint} if error.hint else {},
+            env={"external": _places(state.inputs)} | ({"hint": error.hint} if error.hint else {}),
         )
         try:
             self.board.store.write_record(record)
@@ -201,6 +213,11 @@ class _Run:
                 self.outcome.taken.append(name)
                 self.reporter.ended(self.board[name], None)
                 self.reporter.changed(changed)
+
+
+def _places(inputs: Inputs) -> dict[str, str]:
+    """Where the inputs lie that are not in the store, as every record tells it."""
+    return {name: str(given.path) for name, given in inputs.items() if isinstance(given, External)}
 
 
 def exit_code(outcome: Outcome, chosen: Callable[[Cell], bool] = lambda cell: True) -> int:
