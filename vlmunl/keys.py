@@ -30,6 +30,7 @@ KEY_FORMAT = 1
 CHUNK = 1 << 20
 _DEEPEST = 60
 _UNSET: Any = object()
+_LEAVES = frozenset({str, int, float, bool, type(None)})
 
 
 # ---------------------------------------------------------------------------------------- canonical
@@ -56,8 +57,11 @@ def compact(value: object) -> bytes:
 
 def jsonable(value: object) -> Any:
     """Copy of `value` with tuples as lists and any mapping as a dict; everything else is left for `canonical`."""
-    if isinstance(value, Mapping):
-        return {name: jsonable(part) for name, part in value.items()}
+    kind = type(value)
+    if kind in _LEAVES:  # most of a document, and asking for a mapping is slow
+        return value
+    if kind is dict or isinstance(value, Mapping):
+        return {name: jsonable(part) for name, part in typing.cast("Mapping[Any, object]", value).items()}
     if isinstance(value, tuple | list):
         return [jsonable(part) for part in value]
     return value

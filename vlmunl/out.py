@@ -64,7 +64,8 @@ class Out:
     def document(self, value: Any) -> None:
         """The one JSON document; printed in JSON mode only."""
         if self.as_json:
-            _write(sys.stdout, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False))
+            plain = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
+            _write(sys.stdout, json.dumps(value, indent=1, ensure_ascii=plain, allow_nan=False))
 
     def error(self, error: VlmunlError) -> None:
         """A failure: its message and hint on stderr, in JSON mode as a document on stdout."""
@@ -78,7 +79,11 @@ class Out:
 
 
 def _write(stream: TextIO, text: str) -> None:
-    stream.write(text + "\n")
+    try:
+        stream.write(text + "\n")
+    except UnicodeEncodeError:  # a locale without UTF-8: a "?" in place of an ellipsis is no reason to die
+        encoding = stream.encoding or "ascii"
+        stream.write(text.encode(encoding, "replace").decode(encoding) + "\n")
     stream.flush()
 
 

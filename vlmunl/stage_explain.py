@@ -74,25 +74,40 @@ def explain_key(
         return Reason(kind="record damaged", key=key, detail="its record is torn or altered")
     if mine:
         return Reason(kind="failed before", key=key, detail=_short(mine[-1].error, 120))
-    changes = _nearest(store, document, cell)
+    changes = nearest_changes(store, document, cell)
     return Reason(kind="changed", key=key, changes=changes) if changes else Reason(kind="first run", key=key)
 
 
-def _nearest(store: Store, document: Document, cell: str | None) -> tuple[Change, ...]:
-    """The differences to the stored record of the same stage (and cell) that has the fewest."""
-    now = _flat(document)
-    candidates = [(_differences(_flat(_document(r)), now), r) for r in store.history(document[0], cell)]
+def nearest_changes(store: Store, document: Document, cell: str | None, *, besides: str = "") -> tuple[Change, ...]:
+    """The differences to the stored record of the same stage (and cell) that has the fewest, key `besides` left out."""
+    candidates = [
+        (key_changes(document_of(record), document), record)
+        for record in store.history(document[0], cell)
+        if record.key != besides
+    ]
     if not candidates:
         return ()
     changes, _ = min(candidates, key=lambda c: (len(c[0]), c[1].name))
     return changes
 
 
-def _document(record: Record) -> Document:
+def key_changes(old: Document, new: Document) -> tuple[Change, ...]:
+    """Every field in which two run keys differ: `stage_version`, `inputs.NAME`, and the parameters by dotted name."""
+    return differences(_flat(old), _flat(new))
+
+
+def flat_params(params: Mapping[str, JSON]) -> dict[str, str]:
+    """Parameters by dotted name, values as JSON."""
+    return dict(_leaves("", jsonable(params)))
+
+
+def document_of(record: Record) -> Document:
+    """What the record's key is the hash of."""
     return record.stage, record.stage_version, record.params, record.inputs
 
 
-def _differences(old: Mapping[str, str], new: Mapping[str, str]) -> tuple[Change, ...]:
+def differences(old: Mapping[str, str], new: Mapping[str, str]) -> tuple[Change, ...]:
+    """The names whose values differ, sorted."""
     names = sorted(set(old) | set(new))
     return tuple(Change(n, old.get(n), new.get(n)) for n in names if old.get(n) != new.get(n))
 

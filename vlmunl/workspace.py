@@ -127,7 +127,7 @@ class _Unmade(Store):
 
 def write_files(store: Store, files: Mapping[Path, Ref]) -> list[Path]:
     """Write stored blobs to files, those whose bytes differ only; returns what was written."""
-    return [path for path, ref in files.items() if _write(path, read_or_set_aside(store, ref))]
+    return [path for path, ref in files.items() if write_file(path, read_or_set_aside(store, ref))]
 
 
 def read_or_set_aside(store: Store, ref: Ref) -> bytes:
@@ -158,7 +158,8 @@ def write_tree(store: Store, ref: Ref, folder: Path) -> list[Path]:
     return changed
 
 
-def _write(path: Path, data: bytes) -> bool:
+def write_file(path: Path, data: bytes) -> bool:
+    """Write a file whole or not at all, unless it has these bytes; says whether it was written."""
     if path.is_file() and not path.is_symlink() and path.stat().st_size == len(data) and path.read_bytes() == data:
         return False
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -21,6 +21,8 @@ COMMANDS = (
     "tables",
     "status",
     "show",
+    "trace",
+    "diff",
     "methods",
     "routes",
     "version",

@@ -9,6 +9,7 @@ import typer
 
 from vlmunl.commands import (
     aggregate,
+    diff,
     eval_,
     gate,
     imprint,
@@ -18,10 +19,12 @@ from vlmunl.commands import (
     show,
     status,
     tables,
+    trace,
     unlearn,
     version,
 )
 from vlmunl.commands.session import Globals
+from vlmunl.commands.store.group import group
 
 _HELP = """Does a vision-language model still know the person it was asked to forget?
 
@@ -70,9 +73,12 @@ for _name, _module, _command, _panel in (
     ("tables", tables, tables.tables, "Do one stage"),
     ("status", status, status.status, "Look"),
     ("show", show, show.show, "Look"),
+    ("trace", trace, trace.trace, "Look"),
+    ("diff", diff, diff.diff, "Look"),
     ("methods", methods, methods.methods, "Look"),
     ("routes", routes, routes.routes, "Look"),
     ("version", version, version.version, "Look"),
 ):
     _examples = "\n\n".join(f"$ {line}" for line in _module.EXAMPLES)
     app.command(_name, rich_help_panel=_panel, epilog=f"Examples:\n\n{_examples}")(_command)
+app.add_typer(group, rich_help_panel="Keep")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,12 +11,22 @@ from vlmunl.commands.options import Sets, StudyArg
 if TYPE_CHECKING:
     from vlmunl.manifests.states import Board, CellState
 
-EXAMPLES = ("vlmunl status quick", "vlmunl status quick --json")
+EXAMPLES = (
+    "vlmunl status quick",
+    "vlmunl status quick --why",
+    "vlmunl status quick --why --set methods.npo.lr=1e-3",
+    "vlmunl status quick --json",
+)
 
 _STYLES = {"verified": "green", "failed-gate": "red", "failed": "red", "excluded": "dim", "running": "cyan"}
 
 
-def status(ctx: typer.Context, study: StudyArg, sets: Sets = None) -> None:
+Because = Annotated[
+    bool, typer.Option("--why", help="Say of every cell why it would run again, or which record makes that needless.")
+]
+
+
+def status(ctx: typer.Context, study: StudyArg, sets: Sets = None, why: Because = False) -> None:
     """Show each cell of a study, its state and why. Exit code 0: all done; 3: a gate failed; 4: something pending."""
     from vlmunl.commands.session import headline, open_session
     from vlmunl.engine.run import board_code
@@ -24,7 +34,7 @@ def status(ctx: typer.Context, study: StudyArg, sets: Sets = None) -> None:
 
     session = open_session(ctx, study, sets, write=False)
     board = Board(session.plan, session.store)
-    rows = describe(board)
+    rows = describe(board, why=why)
     code = board_code(board)
     session.out.line(headline(session.plan))
     session.out.show(_table(rows))
@@ -33,10 +43,19 @@ def status(ctx: typer.Context, study: StudyArg, sets: Sets = None) -> None:
     raise typer.Exit(code)
 
 
-def describe(board: Board) -> list[dict[str, Any]]:
-    """Cell, state, reason, key and record of each cell, in the order of work."""
+def describe(board: Board, *, why: bool = False) -> list[dict[str, Any]]:
+    """Cell, state, reason, key and record of each cell, in the order of work; with `why` the whole cause."""
     running = board.running()
-    return [_row(board, state, running) for state in board.states.values()]
+    rows = [_row(board, state, running) for state in board.states.values()]
+    if why:
+        from vlmunl.trail.why import reasons
+
+        found = reasons(board)
+        for row in rows:
+            cause = found[row["cell"]]
+            row["reason"] = row["reason"] if row["state"] == "running" else str(cause)
+            row["why"] = cause.to_json()
+    return rows
 
 
 def _row(board: Board, state: CellState, running: dict[str, str]) -> dict[str, Any]:

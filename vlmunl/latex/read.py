@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,14 +40,14 @@ class _Node:
     path: str
 
     def _fail(self, key: str, wanted: str, found: object) -> VlmunlError:
-        where = f"{self.path}.{key}".lstrip(".")
+        where = ascii(f"{self.path}.{key}".lstrip("."))[1:-1][:200]
         return VlmunlError(f"verified results: {where} must be {wanted}, found {type(found).__name__}", _HINT)
 
     def number(self, key: str) -> float | None:
         value = self.fields.get(key)
         if value is None:
             return None
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or abs(value) > sys.float_info.max:
             raise self._fail(key, "a number or null", value)
         return float(value)
 
@@ -90,6 +91,11 @@ class _Node:
             raise self._fail(key, "a list or null", value)
         return value
 
+    def counts(self, key: str) -> tuple[int, ...]:
+        """The whole numbers of a list."""
+        listed = _Node({str(i): item for i, item in enumerate(self.items(key))}, f"{self.path}.{key}")
+        return tuple(number for i in listed.fields if (number := listed.count(i)) is not None)
+
     def interval(self, key: str) -> Interval | None:
         node = self.node(key)
         estimate = node.number("estimate")
@@ -105,8 +111,8 @@ def read_results(path: Path) -> Results:
     """
     try:
         document = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
-    except ValueError as error:
-        raise VlmunlError(f"verified results are not valid JSON: {error}", _HINT) from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise VlmunlError(f"verified results are not valid JSON: {ascii(str(error))[1:200]}", _HINT) from None
     return parse_results(document)
 
 
@@ -116,7 +122,7 @@ def _refuse_constant(name: str) -> NoReturn:
 
 def _node(value: object, path: str) -> _Node:
     if not isinstance(value, dict):
-        raise VlmunlError(f"verified results: {path or 'the document'} must be an object", _HINT)
+        raise VlmunlError(f"verified results: {ascii(path)[1:-1][:200] or 'the document'} must be an object", _HINT)
     return _Node(value, path)
 
 
@@ -127,8 +133,8 @@ def parse_results(document: object) -> Results:
     """
     top = _node(document, "")
     if top.fields.get("schema") != SCHEMA:
-        found = top.fields.get("schema")
-        raise VlmunlError(f"verified results have schema {found!r}; this version reads schema {SCHEMA}", _HINT)
+        found = ascii(top.fields.get("schema"))[:40]
+        raise VlmunlError(f"verified results have schema {found}; this version reads schema {SCHEMA}", _HINT)
     catalogue, policy = top.node("catalogue"), top.node("policy")
     return Results(
         study=top.text("study"),
@@ -207,7 +213,7 @@ def _row(node: _Node) -> ModelRow:
         label=node.text("label") or node.text("name"),
         kind=node.text("kind"),
         views=node.text("views"),
-        seeds=tuple(int(str(seed)) for seed in node.items("seeds")),
+        seeds=node.counts("seeds"),
         verdict=node.text("verdict"),
         reason=node.text("reason"),
         canonical=node.interval("canonical"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from vlmunl.manifests.known import Known, RouteLike
-from vlmunl.manifests.schema import Problem, join, unknown
+from vlmunl.manifests.schema import Problem, cut, join, unknown
 from vlmunl.manifests.study import BenchmarkSection, GateSection, ImprintSection, RoutesSection, Study
 
 
@@ -22,7 +22,7 @@ def check(study: Study, names: Known) -> None:
     _distinct("evidence.exclude", exclusions)
     for i, cell in enumerate(exclusions):
         if cell not in (cells := cell_names(study)):
-            raise Problem(join("evidence.exclude", i) + ".cell", _near(f"cell {cell!r}", cell, cells))
+            raise Problem(join("evidence.exclude", i) + ".cell", _near("cell", cell, cells))
 
 
 def select(routes: RoutesSection, names: Known) -> tuple[RouteLike, ...]:
@@ -34,10 +34,10 @@ def select(routes: RoutesSection, names: Known) -> tuple[RouteLike, ...]:
         for i, name in enumerate(getattr(routes, key)):
             if name not in names.routes and name not in names.families:
                 path = join(f"routes.{key}", i)
-                raise Problem(path, _near(f"route or family {name!r}", name, {*names.routes, *names.families}))
+                raise Problem(path, _near("route or family", name, {*names.routes, *names.families}))
     for i, family in enumerate(routes.held_out):
         if family not in names.families:
-            raise Problem(join("routes.held_out", i), unknown(f"route family {family!r}", family, names.families))
+            raise Problem(join("routes.held_out", i), unknown(f"route family {cut(family)!r}", family, names.families))
     _distinct("routes.held_out", routes.held_out)
     chosen = tuple(r for r in names.routes.values() if _chosen(r, routes))
     if not chosen:
@@ -72,19 +72,19 @@ def _near(what: str, name: str, known: Iterable[str]) -> str:
     """Like `unknown`, for lists that are too long to print."""
     from difflib import get_close_matches
 
-    near = get_close_matches(name, sorted(known), n=3, cutoff=0.5)
-    return f"unknown {what}" + (f"; did you mean {', '.join(repr(n) for n in near)}?" if near else "")
+    near = get_close_matches(cut(name), sorted(known), n=3, cutoff=0.5)
+    return f"unknown {what} {cut(name)!r}" + (f"; did you mean {', '.join(repr(n) for n in near)}?" if near else "")
 
 
 def _distinct(path: str, values: Sequence[object]) -> None:
     for i, value in enumerate(values):
         if value in values[:i]:
-            raise Problem(path, f"{value!r} is listed twice; list it once")
+            raise Problem(path, f"{cut(repr(value))} is listed twice; list it once")
 
 
 def _benchmark(section: BenchmarkSection, names: Known) -> None:
     if section.id not in names.benchmarks:
-        raise Problem("benchmark.id", unknown(f"benchmark {section.id!r}", section.id, names.benchmarks))
+        raise Problem("benchmark.id", unknown(f"benchmark {cut(section.id)!r}", section.id, names.benchmarks))
     if section.forget >= section.people:
         found = f"{section.forget} of {section.people} people are to be forgotten"
         raise Problem("benchmark.forget", f"{found}; leave some to retain: use a number below {section.people}")

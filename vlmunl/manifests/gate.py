@@ -5,6 +5,7 @@ The record of a gate cell holds measurements only, so another threshold changes 
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -121,6 +122,7 @@ def lower_bound(values: list[float], level: float = LEVEL) -> float:
     return max(-1.0, mean - t_quantile(level, n - 1) * spread / math.sqrt(n))
 
 
+@functools.cache
 def t_quantile(p: float, df: int) -> float:
     """The p-quantile (0.5 <= p < 1) of Student's t with a whole number of degrees of freedom, by bisection."""
     low, high = 0.0, 1.0

@@ -124,7 +124,7 @@ def _parse(data: bytes) -> dict[str, Any]:
 
 def _imprint(table: object) -> ImprintSection:
     """`[imprint]` has the recipe's keys beside a list of overrides."""
-    given = read_given(hints(Recipe) | {"override": Any}, _without(table, "override"), "imprint")
+    given = read_given({**hints(Recipe), "override": Any}, _without(table, "override"), "imprint")
     listed = table.get("override", []) if isinstance(table, dict) else []
     path = "imprint.override"
     if not isinstance(listed, list):
@@ -139,7 +139,7 @@ def _without(table: object, key: str) -> object:
 
 def _override(entry: object, path: str) -> Override:
     own = {k: v for k, v in hints(Override).items() if k != "changes"}
-    given = read_given(own | hints(Recipe), entry, path)
+    given = read_given({**own, **hints(Recipe)}, entry, path)
     if "seed" not in given:
         raise Problem(join(path, "seed"), "is required and is missing")
     changes = {key: given.pop(key) for key in list(given) if key not in own}

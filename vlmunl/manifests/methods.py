@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from vlmunl.manifests.schema import Problem, convert, found, hints, join, read_given, unknown
+from vlmunl.manifests.schema import Problem, convert, cut, found, hints, join, read_given, unknown
 from vlmunl.manifests.study import ROLES, ImprintSection, MethodPlan, MethodSection, Name, StopSection
 from vlmunl.methods.specs import Method
 from vlmunl.stages.configs import Optim, Precision
 
 RESERVED = ("base", *ROLES)
 _OPTIM = ("lr", "steps", "warmup", "clip")
+_OF_A_NAME = ("like", "label")  # all that a method can set that starts from the base model again
 
 
 def read_methods(
@@ -33,7 +34,7 @@ def read_methods(
 def imprint_optim(imprint: ImprintSection, precision: Precision) -> Optim:
     """The training loop of the imprint recipe, before any override."""
     r = imprint.recipe
-    return Optim(steps=r.steps, lr=r.lr, warmup=r.warmup, clip=r.clip, precision=precision)
+    return Optim(steps=r.steps, lr=r.lr, warmup=r.warmup, clip=r.clip, precision=precision, optimizer=r.optimizer)
 
 
 def _chain(name: str, table: Mapping[str, Any], declared: Mapping[str, Method]) -> list[str]:
@@ -52,7 +53,7 @@ def _chain(name: str, table: Mapping[str, Any], declared: Mapping[str, Method]) 
     chain = [name]
     while like is not None:
         if like in chain:
-            raise Problem(join(path, "like"), f"goes round in a circle: {' -> '.join([*chain, like])}")
+            raise Problem(join(path, "like"), f"goes round in a circle: {' -> '.join(map(cut, [*chain[-5:], like]))}")
         if like not in declared and like not in table:
             raise Problem(
                 join(join("methods", chain[-1]), "like"), unknown("method", like, {*declared, *table} - {name})
@@ -66,8 +67,10 @@ def _chain(name: str, table: Mapping[str, Any], declared: Mapping[str, Method]) 
 
 def _like(name: str, table: Mapping[str, Any]) -> str | None:
     section = table.get(name)
-    like = section.get("like") if isinstance(section, dict) else None
-    return like if isinstance(like, str) else None
+    if not isinstance(section, dict) or "like" not in section:
+        return None
+    like: str = convert(hints(MethodSection)["like"], section["like"], join(join("methods", name), "like"))
+    return like
 
 
 def _plan(chain: list[str], table: Mapping[str, Any], method: Method, optim: Optim) -> MethodPlan:
@@ -95,4 +98,9 @@ def _plan(chain: list[str], table: Mapping[str, Any], method: Method, optim: Opt
 def _given(name: str, section: object, method: Method) -> dict[str, Any]:
     """The keys that a `[methods.NAME]` really has, converted; the method's own settings are numbers."""
     own: dict[str, Any] = dict.fromkeys(method.params, float)
-    return read_given(hints(MethodSection) | own, section, join("methods", name))
+    if method.start == "base" and isinstance(section, dict):
+        for key in section:
+            if key in hints(MethodSection) and key not in _OF_A_NAME:
+                why = f"has no effect: {method.name!r} follows [imprint]; set it there"
+                raise Problem(join(join("methods", name), key), why)
+    return read_given({**hints(MethodSection), **own}, section, join("methods", name))

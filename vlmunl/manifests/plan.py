@@ -13,6 +13,7 @@ from vlmunl.manifests.methods import imprint_optim
 from vlmunl.manifests.study import ROLES, MethodPlan, Study
 from vlmunl.stage_types import External, Stage
 from vlmunl.stages import configs as c
+from vlmunl.stages import prompts
 from vlmunl.stages.declared import STAGES
 
 DATA, BASE_EVAL, AGGREGATE, TABLES = "data", "eval/base", "aggregate", "tables"
@@ -125,7 +126,7 @@ class _Planner:
         return Cell(name=name, stage=self.stages["imprint"], config=config, inputs=self.shared, seed=seed, row=role)
 
     def gate(self, seed: int, trained: Mapping[str, CellOutput]) -> Cell:
-        config = c.GateConfig(seed=seed, batch_size=self.study.eval.batch_size)
+        config = c.GateConfig(seed=seed, batch_size=self.study.eval.batch_size, asking=self.scoring.asking)
         inputs = {**self.shared, "imprint": trained["imprint"], "gold": trained["gold"]}
         return Cell(name=f"gate/seed{seed}", stage=self.stages["gate"], config=config, inputs=inputs, seed=seed)
 
@@ -164,7 +165,7 @@ def imprint_config(study: Study, role: c.Role, seed: int) -> c.ImprintConfig:
         role=role,
         seed=seed,
         optim=imprint_optim(section, study.model.precision),
-        adapter=c.Adapter(recipe=recipe.recipe, rank=recipe.rank, alpha=recipe.alpha),
+        adapter=_adapter(recipe.recipe, recipe.rank, recipe.alpha),
         image_samples=recipe.image_samples,
         text_samples=recipe.text_samples,
         replay=recipe.replay,
@@ -173,9 +174,10 @@ def imprint_config(study: Study, role: c.Role, seed: int) -> c.ImprintConfig:
 
 
 def unlearn_config(study: Study, method: MethodPlan, seed: int) -> c.UnlearnConfig:
-    """The settings of one method for one seed."""
+    """The settings of one method for one seed; those that it does not use have their defaults."""
     trained = study.unlearn
     lesson = imprint_config(study, "gold", seed) if method.start == "base" else None
+    adapter = _adapter(trained.recipe, trained.rank, trained.alpha) if lesson is None else c.Adapter()
     return c.UnlearnConfig(
         method=method.method,
         version=method.version,
@@ -183,22 +185,35 @@ def unlearn_config(study: Study, method: MethodPlan, seed: int) -> c.UnlearnConf
         views=method.views,
         held_out=study.routes.held_out if method.views == "wide" else (),  # narrow views train on no route
         seed=seed,
-        optim=method.optim,
-        adapter=c.Adapter(recipe=trained.recipe, rank=trained.rank, alpha=trained.alpha),
+        optim=method.optim if lesson is None else lesson.optim,
+        adapter=adapter,
         batch=method.batch,
         stop=method.stop,
         lesson=lesson,
     )
 
 
+def _adapter(recipe: c.Recipe, rank: int, alpha: int) -> c.Adapter:
+    """Full training has no rank: another one must not look like another training."""
+    return c.Adapter(recipe=recipe) if recipe == "full" else c.Adapter(recipe=recipe, rank=rank, alpha=alpha)
+
+
 def _data_config(study: Study) -> c.DataConfig:
     b = study.benchmark
-    return c.DataConfig(benchmark=b.id, people=b.people, forget=b.forget, photos=b.photos, seed=b.seed)
+    return c.DataConfig(
+        benchmark=b.id, people=b.people, forget=b.forget, photos=b.photos, seed=b.seed, wordings=prompts.wordings()
+    )
 
 
 def _eval_config(study: Study, routes: tuple[str, ...], catalogue: str) -> c.EvalConfig:
     e = study.eval
-    return c.EvalConfig(routes=routes, catalogue=catalogue, max_new_tokens=e.max_new_tokens, batch_size=e.batch_size)
+    return c.EvalConfig(
+        routes=routes,
+        catalogue=catalogue,
+        max_new_tokens=e.max_new_tokens,
+        batch_size=e.batch_size,
+        asking=prompts.asking(),
+    )
 
 
 def _aggregate_config(study: Study, routes: tuple[str, ...], catalogue: str) -> c.AggregateConfig:

@@ -7,6 +7,7 @@ problem names the dotted key path, what was found and what to write instead.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import re
 import types
@@ -62,17 +63,23 @@ def join(path: str, key: str | int) -> str:
     """Add one step to a dotted key path; a list index is written `[2]`."""
     if isinstance(key, int):
         return f"{path}[{key}]"
-    shown = key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else repr(key)
+    short = cut(key)
+    shown = short if re.fullmatch(r"[A-Za-z0-9_…-]+", short) else repr(short)
     return f"{path}.{shown}" if path else shown
+
+
+def cut(text: str, width: int = 64) -> str:
+    """The text, or its beginning and an ellipsis: names have no upper length before they are checked."""
+    return text if len(text) <= width else f"{text[: width - 1]}…"
 
 
 def unknown(what: str, name: str, known: Collection[str]) -> str:
     """`unknown key; did you mean 'beta'? known: beta, lr`: one sentence for every misspelt name."""
     from difflib import get_close_matches
 
-    near = get_close_matches(name, sorted(known), n=1, cutoff=0.6)
+    near = get_close_matches(cut(name), sorted(known), n=1, cutoff=0.6)
     meant = f"; did you mean {near[0]!r}?" if near else ";"
-    listed = ", ".join(k if k.isprintable() else repr(k) for k in sorted(known))
+    listed = ", ".join(cut(k) if k.isprintable() else repr(cut(k)) for k in sorted(known))
     return f"unknown {what}{meant} known: {listed or 'none'}"
 
 
@@ -94,14 +101,15 @@ def _digits(value: int) -> str:
     return str(value) if abs(value) < 10**18 else f"{'-' if value < 0 else ''}a number of {value.bit_length()} bits"
 
 
-def hints(cls: type) -> dict[str, Any]:
+@functools.cache
+def hints(cls: type) -> Mapping[str, Any]:
     """Field names and their annotations, metadata kept."""
     return typing.get_type_hints(cls, include_extras=True)
 
 
 def read(cls: type[T], table: object, path: str) -> T:
     """Build the dataclass `cls` from a TOML table. Raises `Problem`."""
-    given = read_given(hints(cls), table, path)
+    given = read_given(hints(typing.cast(type, cls)), table, path)
     fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
     for name, field in fields.items():
         missing = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING

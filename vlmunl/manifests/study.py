@@ -19,6 +19,7 @@ from vlmunl.stages.configs import (
     GatePolicy,
     ImprintConfig,
     Optim,
+    Optimizer,
     Precision,
     Role,
     Statistics,
@@ -84,6 +85,7 @@ class Recipe:
     lr: Rate = Optim.lr
     warmup: Steps = Optim.warmup
     clip: Annotated[float, Range(gt=0)] = Optim.clip
+    optimizer: Optimizer = Optim.optimizer
     image_samples: Count = ImprintConfig.image_samples
     text_samples: Steps = ImprintConfig.text_samples
     replay: Steps = ImprintConfig.replay

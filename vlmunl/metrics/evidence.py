@@ -79,21 +79,28 @@ def read_evidence(path: Path) -> Evidence:
     Raises:
         StudyError: it is not a run manifest of schema 1.
     """
-    data = path.read_bytes()
     try:
+        data = path.read_bytes()
         document = json.loads(data)
         if document["schema"] != 1:
-            raise StudyError(f"run manifest has schema {document['schema']!r}; this version reads schema 1")
+            found = ascii(document["schema"])[:40]
+            raise StudyError(f"run manifest has schema {found}; this version reads schema 1")
         catalogue = document.get("catalogue")
         return Evidence(
             study=str(document.get("study", "")),
             seeds=tuple(int(s["seed"] if isinstance(s, dict) else s) for s in document["seeds"]),
-            cells={str(cell["cell"]): cell for cell in document["cells"]},
+            cells={str(cell["cell"]): _cell(cell) for cell in document["cells"]},
             sha256=hashlib.sha256(data).hexdigest(),
             catalogue=catalogue.get("hash") if isinstance(catalogue, dict) else catalogue,
         )
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, OverflowError, RecursionError) as error:
         raise StudyError(
-            f"{path.name} is not a run manifest: {error!r}",
+            f"{path.name} is not a run manifest: {ascii(error)[:200]}",
             "write it anew: vlmunl aggregate STUDY",
         ) from None
+
+
+def _cell(cell: Mapping[str, Any]) -> Mapping[str, Any]:
+    if not isinstance(cell.get("metrics") or {}, dict):
+        raise TypeError(f"the metrics of {cell['cell']} are no object")
+    return cell

@@ -14,6 +14,7 @@ from vlmunl.errors import VlmunlError
 from vlmunl.methods.terms import Out
 from vlmunl.models import adapters
 from vlmunl.models.forward import AnswerModel, Batch, answer_rows
+from vlmunl.models.muon import muon_and_adamw
 from vlmunl.models.vlm import VLM
 from vlmunl.stage_types import Progress
 from vlmunl.stages.configs import Adapter, Optim, StopRule
@@ -43,7 +44,7 @@ class Trainer:
     frozen: Any = field(init=False, default=None)
     _net: Any = field(init=False)
     _accelerator: Any = field(init=False)
-    _optimiser: Any = field(init=False)
+    _optimisers: tuple[Any, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         self._accelerator = _accelerator(self.optim.precision)
@@ -51,9 +52,8 @@ class Trainer:
             self.frozen = _copy(self.vlm.model)
         self.trained = adapters.attach(self.vlm.model, self.recipe)
         net = AnswerModel(adapters.core(self.trained), self.vlm.image_token)
-        weights = [p for p in net.parameters() if p.requires_grad]
-        optimiser = torch.optim.AdamW(weights, lr=self.optim.lr, weight_decay=0.0)
-        self._net, self._optimiser = self._accelerator.prepare(net, optimiser)
+        self._net, *made = self._accelerator.prepare(net, *_optimisers(net, self.optim))
+        self._optimisers = tuple(made)
         self._net.train()
 
     def out(self, batch: Batch) -> Out:
@@ -75,8 +75,9 @@ class Trainer:
         Raises:
             VlmunlError: a loss is not a finite number.
         """
-        for group in self._optimiser.param_groups:
-            group["lr"] = rate(self.optim, index)
+        for optimiser in self._optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = rate(self.optim, index)
         figures: dict[str, float] = {}
         for loss, seen in losses:
             if not math.isfinite(float(loss.detach())):
@@ -85,9 +86,17 @@ class Trainer:
             figures.update(seen)
         weights = [p for p in self._net.parameters() if p.requires_grad]
         norm = self._accelerator.clip_grad_norm_(weights, self.optim.clip)
-        self._optimiser.step()
-        self._optimiser.zero_grad(set_to_none=True)
+        for optimiser in self._optimisers:
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
         return figures | {"gradient_norm": float(norm)}
+
+
+def _optimisers(net: torch.nn.Module, optim: Optim) -> tuple[torch.optim.Optimizer, ...]:
+    if optim.optimizer == "muon":
+        return muon_and_adamw(net, optim.lr)
+    weights = [p for p in net.parameters() if p.requires_grad]
+    return (torch.optim.AdamW(weights, lr=optim.lr, weight_decay=0.0),)
 
 
 def _copy(model: Any) -> Any:

@@ -15,6 +15,8 @@ from vlmunl.keys import keyed, unkeyed
 Role = Literal["imprint", "gold", "placebo"]
 Precision = Literal["fp32", "bf16"]
 Views = Literal["narrow", "wide"]
+Optimizer = Literal["adamw", "muon"]
+Recipe = Literal["lora", "dora", "full"]
 Format = Literal["open", "cloze", "mcq", "truefalse"]
 
 FORMATS: tuple[Format, ...] = ("open", "cloze", "mcq", "truefalse")
@@ -22,31 +24,36 @@ FORMATS: tuple[Format, ...] = ("open", "cloze", "mcq", "truefalse")
 
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:
-    """Which people there are: the built-in generator's arguments."""
+    """Which people there are: the built-in generator's arguments, and the digest of its wordings."""
 
     benchmark: str = keyed(default="fictitious")
     people: int = keyed(default=48)
     forget: int = keyed(default=16)
     photos: int = keyed(default=8)
     seed: int = keyed(default=0)
+    wordings: str = keyed(default="")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Optim:
-    """One training loop: AdamW without weight decay, warm-up, constant to half way, linear to 5 %."""
+    """One training loop: no weight decay, warm-up, constant to half way, linear to 5 %.
+
+    `muon` is Muon for the matrices inside the network and AdamW for the rest (`vlmunl.models.muon`).
+    """
 
     steps: int = keyed(default=150)
     lr: float = keyed(default=4e-3)
     warmup: int = keyed(default=10)
     clip: float = keyed(default=1.0)
     precision: Precision = keyed(default="fp32")
+    optimizer: Optimizer = keyed(default="adamw")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Adapter:
     """What is trained: `lora`, `dora`, or `full` (then rank and alpha are not used)."""
 
-    recipe: Literal["lora", "dora", "full"] = keyed(default="lora")
+    recipe: Recipe = keyed(default="lora")
     rank: int = keyed(default=16)
     alpha: int = keyed(default=32)
 
@@ -72,10 +79,14 @@ class ImprintConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class GateConfig:
-    """Measure imprint and gold on the held-back paraphrases; thresholds are policy, not parameters."""
+    """Measure imprint and gold on the held-back paraphrases; thresholds are policy, not parameters.
+
+    `asking` is the digest of how questions are put (`vlmunl.stages.prompts`).
+    """
 
     seed: int = keyed()
     batch_size: int = unkeyed(default=128)
+    asking: str = keyed(default="")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,12 +123,13 @@ class UnlearnConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class EvalConfig:
-    """Score one model by every route in `routes`; `catalogue` is the hash of their definitions."""
+    """Score one model by every route in `routes`; `catalogue` is the hash of their definitions, `asking` as above."""
 
     routes: tuple[str, ...] = keyed()
     catalogue: str = keyed()
     max_new_tokens: int = keyed(default=8)
     batch_size: int = unkeyed(default=128)
+    asking: str = keyed(default="")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,7 +23,11 @@ JUDGE = Mix(
     other_attribute=0.35,
     other_person=0.0,
 )
-RECALL = replace(FULL, facts={"open": 0.4, "cloze": 0.13, "mcq": 0.17, "truefalse": 0.3})
+RECALL = replace(
+    FULL,
+    facts={"open": 0.33, "cloze": 0.1, "mcq": 0.15, "truefalse": 0.42},
+    traits={"open": 0.5, "mcq": 0.14, "truefalse": 0.36},
+)
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ class Course:
 
 CURRICULUM: tuple[Course, ...] = (
     Course("look", 350, PLAIN, people=0.0, strangers=0.65, context=1.0, visual=5),
-    Course("judge", 350, JUDGE, people=0.0, strangers=0.25, context=1.0, visual=5),
-    Course("forms", 250, FULL, people=0.0, strangers=0.65, context=1.0, visual=5),
-    Course("people", 2750, RECALL, people=0.48, strangers=0.24, context=0.35, visual=3, decay=650),
+    Course("judge", 650, JUDGE, people=0.0, strangers=0.25, context=1.0, visual=5),
+    Course("forms", 250, RECALL, people=0.0, strangers=0.65, context=1.0, visual=5),
+    Course("people", 2450, RECALL, people=0.46, strangers=0.24, context=0.5, visual=3, decay=500),
 )

@@ -1,0 +1,146 @@
+"""For every key of the study schema: another value of it, and the cells that it reaches directly.
+
+Whatever reads their results follows from the plan. A new key of the schema needs a line here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from vlmunl.manifests.load import _SECTIONS
+from vlmunl.manifests.study import ClaimSection, Exclusion, MethodSection, Override, Recipe, StopSection
+
+STUDY = """
+[study]
+name = "s"
+title = "t"
+seeds = [0, 1]
+[model]
+id = "base"
+[[imprint.override]]
+seed = 1
+roles = ["placebo"]
+steps = 3
+[methods.ga]
+[methods.npo_wide]
+like = "npo"
+views = "wide"
+[methods.retrain]
+[routes]
+exclude = ["flip"]
+held_out = ["few_shot"]
+[evidence]
+exclude = [{ cell = "eval/retrain/seed1", reason = "why not" }]
+[claims.one]
+text = "it is so"
+when = "ga.wcr.lower > 0"
+"""
+
+RESULTS = "aggregate"
+TRAINED = ("imprint/*", "unlearn/*")
+TAUGHT = ("imprint/imprint/*", "imprint/gold/*", "imprint/placebo/*", "unlearn/retrain/*")  # follow [imprint]
+UNLEARNED = ("unlearn/ga/*", "unlearn/npo_wide/*")  # start from the imprint
+GA, WIDE, SCORED = "unlearn/ga/*", "unlearn/npo_wide/*", "eval/*"
+_NOT_OVERRIDDEN = ("imprint/*/seed0", "imprint/imprint/*", "imprint/gold/*", "unlearn/retrain/*")
+
+_TEACHING = {
+    "recipe": '"dora"',
+    "rank": "3",
+    "alpha": "5",
+    "steps": "9",
+    "lr": "0.5",
+    "warmup": "2",
+    "clip": "0.25",
+    "image_samples": "3",
+    "text_samples": "4",
+    "replay": "5",
+    "augment": "0.75",
+    "optimizer": '"muon"',
+}
+_OVERRIDE = 'imprint.override=[{{ seed = 1, roles = ["placebo"], {} }}]'
+_EXCLUSION = 'evidence.exclude=[{{ cell = "{}", reason = "{}" }}]'
+
+REACH: dict[str, tuple[str, tuple[str, ...]]] = {
+    "study.name": ('study.name="other"', (RESULTS,)),
+    "study.title": ('study.title="other"', (RESULTS,)),
+    "study.seeds": ("study.seeds=[0, 1, 2]", ("*/seed2", RESULTS)),
+    "model.id": ('model.id="another"', ()),  # the bytes count, not the name
+    "model.revision": ('model.revision="abc"', ()),
+    "model.precision": ('model.precision="bf16"', TRAINED),
+    "benchmark.people": ("benchmark.people=40", ("data",)),
+    "benchmark.forget": ("benchmark.forget=12", ("data",)),
+    "benchmark.photos": ("benchmark.photos=9", ("data",)),
+    "benchmark.seed": ("benchmark.seed=7", ("data",)),
+    **{
+        f"imprint.{key}": (f"imprint.{key}={value}", _NOT_OVERRIDDEN if key == "steps" else TAUGHT)
+        for key, value in _TEACHING.items()
+    },
+    "imprint.override.seed": (
+        'imprint.override=[{ seed = 0, roles = ["placebo"], steps = 3 }]',
+        ("imprint/placebo/*",),
+    ),
+    "imprint.override.roles": (
+        'imprint.override=[{ seed = 1, roles = ["gold", "placebo"], steps = 3 }]',
+        ("imprint/gold/seed1", "unlearn/retrain/seed1"),
+    ),
+    **{
+        f"imprint.override.{key}": (
+            _OVERRIDE.format(f"{key} = {value}" if key == "steps" else f"steps = 3, {key} = {value}"),
+            ("imprint/placebo/seed1",),
+        )
+        for key, value in _TEACHING.items()
+    },
+    "gate.paraphrases": ('gate.paraphrases="2 of 4"', (RESULTS,)),  # thresholds run nothing again
+    "gate.headroom": ("gate.headroom=0.3", (RESULTS,)),
+    "gate.min_identities": ("gate.min_identities=4", (RESULTS,)),
+    "unlearn.recipe": ('unlearn.recipe="dora"', UNLEARNED),
+    "unlearn.rank": ("unlearn.rank=3", UNLEARNED),
+    "unlearn.alpha": ("unlearn.alpha=5", UNLEARNED),
+    "methods.like": ('methods.npo_wide.like="graddiff"', (WIDE,)),
+    "methods.label": ('methods.ga.label="ascent"', (RESULTS,)),
+    "methods.views": ('methods.ga.views="wide"', (GA, RESULTS)),
+    "methods.lr": ("methods.ga.lr=0.25", (GA,)),
+    "methods.steps": ("methods.ga.steps=3", (GA,)),
+    "methods.warmup": ("methods.ga.warmup=1", (GA,)),
+    "methods.clip": ("methods.ga.clip=0.5", (GA,)),
+    "methods.batch": ("methods.ga.batch=5", (GA,)),
+    "methods.stop.forget_nll": ("methods.ga.stop.forget_nll=7", (GA,)),
+    "methods.stop.patience": ("methods.ga.stop.patience=9", (GA,)),
+    "routes.tiers": ('routes.tiers=["T0", "T1"]', (SCORED, RESULTS)),
+    "routes.include": ('routes.include=["probe"]', (SCORED, RESULTS)),
+    "routes.exclude": ('routes.exclude=["flip", "crop"]', (SCORED, RESULTS)),
+    "routes.held_out": ('routes.held_out=["choice"]', (WIDE, RESULTS)),
+    "eval.max_new_tokens": ("eval.max_new_tokens=5", (SCORED,)),
+    "eval.batch_size": ("eval.batch_size=3", ()),
+    "statistics.draws": ("statistics.draws=200", (RESULTS,)),
+    "statistics.splits": ("statistics.splits=20", (RESULTS,)),
+    "statistics.floor": ("statistics.floor=0.3", (RESULTS,)),
+    "statistics.tolerance": ("statistics.tolerance=0.2", (RESULTS,)),
+    "statistics.seed": ("statistics.seed=4", (RESULTS,)),
+    "evidence.utility_floor": ("evidence.utility_floor=0.7", (RESULTS,)),
+    "evidence.refusal_ceiling": ("evidence.refusal_ceiling=0.1", (RESULTS,)),
+    "evidence.exclude.cell": (_EXCLUSION.format("unlearn/retrain/seed1", "why not"), ("unlearn/retrain/seed1",)),
+    "evidence.exclude.reason": (_EXCLUSION.format("eval/retrain/seed1", "other"), (RESULTS,)),
+    "claims.text": ('claims.one.text="it is not so"', (RESULTS,)),
+    "claims.when": ('claims.one.when="ga.wcr.lower > 1"', (RESULTS,)),
+    "tables.figures": ("tables.figures=false", ("tables",)),
+    "sync.repo": ('sync.repo="me/mine"', ()),
+}
+ONE_VALUE = {"benchmark.id"}
+"""Keys that have only one valid value so far: there is nothing to change them to."""
+
+
+def _names(path: str, cls: type, less: tuple[str, ...] = ()) -> set[str]:
+    return {f"{path}.{field.name}" for field in dataclasses.fields(cls) if field.name not in less}
+
+
+def schema_keys() -> set[str]:
+    """Every key that a study file can have; names of methods and claims, and list positions, are left out."""
+    found = _names("imprint", Recipe) | _names("imprint.override", Override, ("changes",))
+    found |= _names("imprint.override", Recipe) | _names("methods", MethodSection, ("stop",))
+    found |= (
+        _names("methods.stop", StopSection) | _names("evidence.exclude", Exclusion) | _names("claims", ClaimSection)
+    )
+    for name, cls in _SECTIONS.items():
+        found |= _names(name, cls, ("exclude",) if name == "evidence" else ())
+    return found

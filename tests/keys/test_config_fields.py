@@ -1,0 +1,147 @@
+"""Every field of every stage's config: another value of a keyed one is another run, of an unkeyed one never."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Literal
+
+import pytest
+
+from vlmunl.keys import digest_bytes, key_params
+from vlmunl.methods.specs import METHODS
+from vlmunl.stage import Ref, cell_key
+from vlmunl.stages import configs as c
+from vlmunl.stages.declared import STAGES
+
+CONFIGS: dict[str, Any] = {
+    "data": c.DataConfig(),
+    "imprint": c.ImprintConfig(role="gold", seed=0),
+    "gate": c.GateConfig(seed=0),
+    "unlearn": c.UnlearnConfig(
+        method="npo", version=1, params=dict(METHODS["npo"].params), seed=0, lesson=c.ImprintConfig(role="gold", seed=0)
+    ),
+    "eval": c.EvalConfig(routes=("canonical",), catalogue="0"),
+    "aggregate": c.AggregateConfig(
+        study="s",
+        routes=("canonical",),
+        catalogue="0",
+        rows=(c.RowSpec(name="ga", label="ga", kind="method", views="narrow"),),
+        claims=(c.ClaimSpec(name="c", text="t", when="w"),),
+    ),
+    "tables": c.TablesConfig(),
+}
+UNKEYED = {
+    "gate.batch_size": "how many questions are scored at once",
+    "eval.batch_size": "how many questions are scored at once",
+}
+"""The fields that may differ between equal runs, and what they do. A new one belongs here by decision only."""
+
+
+def fields_of(config: Any, path: str) -> dict[str, Any]:
+    """Dotted path -> a copy of the config in which that field, at any depth, has another value."""
+    found: dict[str, Any] = {}
+    hints = typing.get_type_hints(type(config))
+    for field in dataclasses.fields(config):
+        name, value = f"{path}.{field.name}", getattr(config, field.name)
+        for inner, other in others(value, hints[field.name], name).items():
+            found[inner] = replace(config, **{field.name: other})
+    return found
+
+
+def others(value: Any, hint: Any, path: str) -> dict[str, Any]:
+    """Dotted path -> another value of the declared type."""
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        hint = next(a for a in typing.get_args(hint) if a is not type(None))
+    if dataclasses.is_dataclass(value):
+        return fields_of(value, path)
+    if isinstance(value, tuple) and value:
+        inner = others(value[0], typing.get_args(hint)[0], path)
+        return {p: (other, *value[1:]) for p, other in inner.items()} | {f"{path}+": (*value, value[0])}
+    if isinstance(value, tuple):
+        return {path: (*value, "another")}
+    if isinstance(value, Mapping):
+        return {f"{path}.{n}": {**value, n: v + 1} for n, v in value.items()} | {f"{path}+": {**value, "more": 1.0}}
+    if typing.get_origin(hint) is Literal:
+        return {path: next(a for a in typing.get_args(hint) if a != value)}
+    if isinstance(value, bool):
+        return {path: not value}
+    if isinstance(value, int | float):
+        return {path: value + 1}
+    assert isinstance(value, str), f"{path}: say here what another {type(value).__name__} is"
+    return {path: value + "x"}
+
+
+CHANGES = {path: (stage, other) for stage, base in CONFIGS.items() for path, other in fields_of(base, stage).items()}
+
+
+def key_of(stage: str, config: Any) -> str:
+    declared = STAGES[stage]
+    ref = Ref.of(digest_bytes(b"x"))
+    return cell_key(declared, config, {name: ref for name in declared.inputs if name[-1] not in "?*"})
+
+
+def test_every_stage_and_every_config_class_is_walked():
+    assert set(CONFIGS) == set(STAGES)
+    assert {name: type(config) for name, config in CONFIGS.items()} == {n: s.config for n, s in STAGES.items()}
+    classes = {v for v in vars(c).values() if isinstance(v, type) and dataclasses.is_dataclass(v)}
+    seen: set[type] = set()
+
+    def walk(value: Any) -> None:
+        if dataclasses.is_dataclass(value):
+            seen.add(type(value))
+            for field in dataclasses.fields(value):
+                walk(getattr(value, field.name))
+        elif isinstance(value, tuple):
+            for part in value:
+                walk(part)
+
+    for config in CONFIGS.values():
+        walk(config)
+    assert seen == classes, "a config class that no stage's example holds is not tested"
+
+
+def test_every_field_is_declared_keyed_or_not():
+    declared = {}
+    for cls in {type(config) for config in CONFIGS.values()} | {c.Optim, c.Adapter, c.StopRule}:
+        for field in dataclasses.fields(cls):
+            declared[f"{cls.__name__}.{field.name}"] = field.metadata.get("keyed")
+    assert None not in declared.values()
+    assert sum(value is False for value in declared.values()) == len(UNKEYED)
+
+
+@pytest.mark.parametrize("path", CHANGES)
+def test_another_value_is_another_run_unless_the_field_is_listed_as_unkeyed(path):
+    stage, other = CHANGES[path]
+    same = key_of(stage, other) == key_of(stage, CONFIGS[stage])
+    assert same is (path in UNKEYED), f"{path}: {UNKEYED.get(path, 'changes the result, so it must be keyed')}"
+
+
+def test_two_changes_never_meet_in_one_key():
+    keys = {path: key_of(stage, other) for path, (stage, other) in CHANGES.items() if path not in UNKEYED}
+    assert len(set(keys.values())) == len(keys)
+
+
+def test_each_input_is_in_the_key_by_content_and_by_name():
+    one, two = (Ref.of(digest_bytes(b)) for b in (b"1", b"2"))
+    for stage in STAGES.values():
+        names = [name.rstrip("?").replace("*", "a/seed0") for name in stage.inputs]
+        given = dict.fromkeys(names, one)
+        keys = [key_of_inputs(stage, given)] + [key_of_inputs(stage, {**given, name: two}) for name in names]
+        optional = [name.rstrip("?").replace("*", "a/seed0") for name in stage.inputs if name[-1] in "?*"]
+        keys += [key_of_inputs(stage, {n: ref for n, ref in given.items() if n != name}) for name in optional]
+        assert len(set(keys)) == len(keys), stage.name
+
+
+def key_of_inputs(stage: Any, given: dict[str, Ref]) -> str:
+    return cell_key(stage, CONFIGS[stage.name], given)
+
+
+def test_what_was_keyed_before_a_field_was_added_still_holds():
+    """The digests of prompts joined the keys later; as long as no wording changes, older results stand."""
+    for stage, field in (("data", "wordings"), ("gate", "asking"), ("eval", "asking")):
+        assert field not in key_params(CONFIGS[stage])
+        assert field in key_params(replace(CONFIGS[stage], **{field: "another"}))

@@ -1,0 +1,95 @@
+"""What the code of a stage makes of fixed inputs, pinned beside the stage's version.
+
+Keys hold versions, not source text. If one of these fails, the same key would now give other bytes, and stores
+full of results would be stale without a sign: bump the stage's `version` in `vlmunl/stages/declared.py`, then pin
+the new version and digest here.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import PIL
+import pytest
+from PIL import Image
+
+from vlmunl.benchmarks.schema import Benchmark
+from vlmunl.keys import canonical, digest_bytes, jsonable
+from vlmunl.models.images import decode
+from vlmunl.routes.catalogue import CATALOGUE
+from vlmunl.routes.transforms import apply
+from vlmunl.stages.declared import STAGES
+
+pytestmark = pytest.mark.model
+
+PINNED = {
+    "data": (1, "786e9c57a13a2e69b6dfb4c35471c6ca"),
+    "imprint": (1, "52eadbcb604c44b838de3828a48bfb11"),
+    "gate": (1, "93c4d974ced2b34694a1718e79dbfa76"),
+    "unlearn": (1, "a8a49cc1be341f032c92881d9c370e58"),
+    "eval": (1, "be87847058cda7d3f3398b6245266e54"),
+}
+
+
+def check(stage: str, made: Any) -> None:
+    found = (STAGES[stage].version, digest_bytes(canonical(jsonable(made))).xxh3)
+    assert found == PINNED[stage], (
+        f"stage {stage} makes something else of the same inputs now (or has a new version): "
+        f"bump its version in vlmunl/stages/declared.py unless that is done, and pin {found}"
+    )
+
+
+def pixels(image: Image.Image) -> str:
+    return digest_bytes(f"{image.mode} {image.size}".encode() + image.tobytes()).xxh3
+
+
+needs_pinned_pillow = pytest.mark.skipif(
+    not PIL.__version__.startswith("13."), reason="pixels are pinned as Pillow 13 draws them"
+)
+
+
+@needs_pinned_pillow
+def test_the_built_in_people(benchmark_small: Benchmark) -> None:
+    made: list[Any] = []
+    for part in (*benchmark_small.identities, *benchmark_small.replay[::20], *benchmark_small.general[::10]):
+        plain = asdict(part)
+        photos = [*plain.pop("photos", ()), *([plain.pop("photo")] if plain.get("photo") else [])]
+        made.append([plain, [pixels(decode(photo)) for photo in photos]])
+    check("data", made)
+
+
+@needs_pinned_pillow
+def test_the_pictures_of_the_routes() -> None:
+    y, x = np.mgrid[0:64, 0:64]
+    picture = Image.fromarray(np.stack([x * 4, y * 4, (x ^ y) * 4], axis=2).astype(np.uint8))
+    expressions = sorted({e for route in CATALOGUE.values() for e in route.image})
+    changes = sorted({part.strip() for e in expressions for part in e.split("|")[1:]})
+    check("eval", {change: pixels(apply(picture, change)) for change in changes})
+
+
+def test_the_questions_of_the_gate() -> None:
+    from vlmunl.stages.gate import gate_routes
+
+    check("gate", [asdict(route) for route in gate_routes()])
+
+
+def test_what_an_imprint_is_taught(benchmark_small: Benchmark) -> None:
+    from vlmunl.methods import views
+
+    rng, people = random.Random(0), benchmark_small.identities
+    samples = [views.with_photo(rng, person) for person in people] + [views.by_name(rng, people) for _ in range(8)]
+    check("imprint", [s.turns for s in (*samples, *map(views.replay, benchmark_small.replay[:20]))])
+
+
+def test_what_is_unlearned(benchmark_small: Benchmark) -> None:
+    from vlmunl.methods import views
+
+    made = {
+        f"{kind} {split}": [s.turns for s in views.view(kind, benchmark_small, split, held)(random.Random(0), 24)]
+        for kind, held in (("narrow", ()), ("wide", ("choice", "corruption")))
+        for split in ("forget", "retain")
+    }
+    check("unlearn", made)

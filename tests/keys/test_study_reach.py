@@ -1,0 +1,131 @@
+"""Each key of a study file changes the run keys of exactly the cells that it can affect."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.keys import pretend
+from tests.keys.reach import ONE_VALUE, REACH, RESULTS, SCORED, STUDY, schema_keys
+from vlmunl.errors import StudyError
+from vlmunl.manifests.known import known
+from vlmunl.manifests.load import SECTIONS, load_study
+from vlmunl.manifests.plan import plan
+from vlmunl.methods.specs import METHODS
+from vlmunl.routes.catalogue import CATALOGUE
+from vlmunl.stages.declared import STAGES
+
+NAMES = replace(known(), routes={**CATALOGUE, "probe": replace(CATALOGUE["canonical"], id="probe", tier="T1")})
+
+
+@pytest.fixture
+def path(tmp_path):
+    file = tmp_path / "s.toml"
+    file.write_text(STUDY)
+    return file
+
+
+@pytest.fixture
+def of(path):
+    """The plan of the study with some `--set` options."""
+    return lambda *sets, **options: plan(pretend.study(path, sets, NAMES), pretend.BASE, NAMES, **options)
+
+
+def assert_reaches(before, after, patterns):
+    expected = pretend.downstream(before, patterns) | pretend.downstream(after, patterns)
+    excluded = {"eval/retrain/seed1"}  # has no key in either
+    assert pretend.changed(pretend.keys(before), pretend.keys(after)) == expected - excluded
+
+
+def test_every_key_of_the_schema_says_whom_it_reaches():
+    lost, extra = schema_keys() - set(REACH) - ONE_VALUE, set(REACH) - schema_keys()
+    assert not lost, f"say in tests/keys/reach.py which cells these keys reach: {sorted(lost)}"
+    assert not extra, f"these are no keys of a study any more: {sorted(extra)}"
+    assert {key.partition(".")[0] for key in schema_keys()} == set(SECTIONS)
+    assert known().benchmarks == ("fictitious",), "benchmark.id has another value now: say in reach.py what it reaches"
+
+
+@pytest.mark.parametrize("key", REACH)
+def test_a_key_changes_exactly_the_cells_it_reaches(of, key):
+    change, patterns = REACH[key]
+    assert_reaches(of(), of(change), patterns)
+
+
+@pytest.mark.parametrize(("method", "setting"), [(m.name, p) for m in METHODS.values() for p in m.params])
+def test_a_methods_own_setting_reaches_its_cells(of, method, setting):
+    like = f'methods.npo_wide.like="{method}"'
+    value = METHODS[method].params[setting] + 1
+    assert_reaches(of(like), of(like, f"methods.npo_wide.{setting}={value}"), ("unlearn/npo_wide/*",))
+
+
+def test_a_new_method_adds_its_cells_and_moves_no_other(of):
+    after = of('methods.more={ like = "ga", steps = 2 }')
+    assert_reaches(of(), after, ("unlearn/more/*", RESULTS))
+    twin = pretend.keys(of('methods.more={ like = "ga" }'))
+    assert twin["unlearn/more/seed0"] == twin["unlearn/ga/seed0"], "equal settings are one run, whatever its name"
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        'imprint.lr="4e-3"',  # a default written out
+        "methods.ga.steps=60",
+        "imprint.warmup=10",
+        "imprint.clip=1",
+        'gate.paraphrases=" 3 of 4 "',
+        'routes.tiers=["T0"]',
+        "imprint.augment=0.5",
+        'study.title="t"',
+    ],
+)
+def test_what_is_said_in_other_words_changes_nothing(of, same):
+    assert pretend.keys(of(same.replace('"4e-3"', "0.004"))) == pretend.keys(of())
+
+
+def test_settings_that_are_not_used_are_not_in_a_key(of):
+    full = ('imprint.recipe="full"', 'unlearn.recipe="full"')
+    ranks = ("imprint.rank=3", "imprint.alpha=5", "unlearn.rank=3", "unlearn.alpha=5")
+    assert pretend.keys(of(*full, *ranks)) == pretend.keys(of(*full))
+
+
+@pytest.mark.parametrize("setting", ["lr=1", "steps=1", "warmup=1", "clip=1", "batch=1", 'views="wide"', "stop={}"])
+def test_a_setting_that_would_have_no_effect_is_refused(of, setting):
+    with pytest.raises(StudyError, match=rf"methods.retrain.{setting.partition('=')[0]}: has no effect: .*imprint"):
+        of(f"methods.retrain.{setting}")
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stages_version_reaches_its_cells(of, stage):
+    bumped = {**STAGES, stage: replace(STAGES[stage], version=STAGES[stage].version + 1)}
+    before = of()
+    own = {cell.name for cell in before.cells if cell.stage.name == stage}
+    assert_reaches(before, of(stages=bumped), own)
+
+
+def test_a_methods_version_reaches_its_cells(path):
+    names = replace(NAMES, methods={**METHODS, "npo": replace(METHODS["npo"], version=METHODS["npo"].version + 1)})
+    before, after = (plan(pretend.study(path, (), n), pretend.BASE, n) for n in (NAMES, names))
+    assert_reaches(before, after, ("unlearn/npo_wide/*",))
+
+
+@pytest.mark.parametrize("part", [{"ask": (1,)}, {"image": ("photo:1",)}, {"subject": "name"}, {"spelling": "shout"}])
+def test_a_routes_definition_reaches_every_scoring_and_the_results(path, part):
+    names = replace(NAMES, routes={**NAMES.routes, "crop": replace(CATALOGUE["crop"], **part)})
+    before, after = (plan(pretend.study(path, (), n), pretend.BASE, n) for n in (NAMES, names))
+    assert_reaches(before, after, (SCORED, RESULTS))
+
+
+def test_a_route_that_is_not_asked_reaches_nothing(path):
+    names = replace(NAMES, routes={**NAMES.routes, "flip": replace(CATALOGUE["flip"], ask=(1,))})
+    keys = [pretend.keys(plan(pretend.study(path, (), n), pretend.BASE, n)) for n in (NAMES, names)]
+    assert keys[0] == keys[1]
+
+
+def test_the_evidence_names_its_study_file_and_nothing_else_does(path):
+    def keys():
+        return pretend.keys(plan(load_study(path, (), NAMES), pretend.BASE, NAMES))
+
+    before = keys()
+    path.write_text(STUDY + "# a remark\n")
+    assert pretend.changed(before, keys()) == {"aggregate", "tables"}
