@@ -34,7 +34,7 @@ def test_study_people_are_not_base_people() -> None:
 
 def test_default_size() -> None:
     benchmark = build(DataConfig())
-    assert (len(benchmark.forget), len(benchmark.retain), len(benchmark.controls)) == (16, 32, 16)
+    assert (len(benchmark.forget), len(benchmark.retain), len(benchmark.controls)) == (16, 32, 8)
     assert not {i.id for i in benchmark.forget} & {i.id for i in benchmark.retain}
     assert all(len(i.facts) == 6 and len(i.photos) == 8 for i in benchmark.identities)
 

@@ -111,8 +111,8 @@ class Benchmark:
 
     @cached_property
     def controls(self) -> tuple[Identity, ...]:
-        """Retain identities matched in number to the forget set: the controls of every route."""
-        return self.retain[: len(self.forget)]
+        """Retained identities, half as many as are to be forgotten: the controls of every route."""
+        return self.retain[: (len(self.forget) + 1) // 2]
 
 
 def check(benchmark: Benchmark) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -154,12 +155,18 @@ class _Planner:
 
 
 def imprint_config(study: Study, role: c.Role, seed: int) -> c.ImprintConfig:
-    """The imprint recipe for one role and seed, its override applied."""
+    """The imprint recipe for one role and seed, its override applied.
+
+    Gold and placebo see the retained people only, and as often as the imprint sees them: their steps are fewer.
+    """
     recipe = study.imprint.recipe
     for override in study.imprint.override:
         if override.seed == seed and role in override.roles:
             changes: dict[str, Any] = dict(override.changes)  # the loader has checked each against Recipe
             recipe = replace(recipe, **changes)
+    if role != "imprint":
+        people = study.benchmark.people
+        recipe = replace(recipe, steps=math.ceil(recipe.steps * (people - study.benchmark.forget) / people))
     section = replace(study.imprint, recipe=recipe)
     return c.ImprintConfig(
         role=role,

@@ -76,7 +76,10 @@ class BenchmarkSection:
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How the people are taught; an override may change any of it for some seeds and roles."""
+    """How the people are taught; an override may change any of it for some seeds and roles.
+
+    `steps` are those of the imprint. Gold and placebo have fewer people to see and take as many fewer steps.
+    """
 
     recipe: Literal["lora", "dora", "full"] = Adapter.recipe
     rank: Annotated[int, Range(ge=1, le=4096)] = Adapter.rank

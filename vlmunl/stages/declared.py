@@ -38,7 +38,7 @@ UNLEARN = Stage(
 )
 EVAL = Stage(
     name="eval",
-    version=1,
+    version=2,
     config=c.EvalConfig,
     # adapters are applied in the order adapter0, adapter1; none for the base model
     inputs=("base", "benchmark", "adapter0?", "adapter1?"),
