@@ -121,7 +121,7 @@ def test_force_runs_the_chosen_cells_once(planned, store, calls):
 def test_the_longest_way_goes_first(planned):
     order = priorities(planned)
     assert order["imprint/imprint/seed0"] > order["imprint/placebo/seed0"]
-    assert order["imprint/gold/seed0"] == order["imprint/imprint/seed0"]
+    assert order["imprint/gold/seed0"] < order["imprint/imprint/seed0"]  # fewer people, fewer steps
     assert order["unlearn/retrain/seed0"] > order["unlearn/ga/seed0"] > order["eval/imprint/seed0"]
 
 

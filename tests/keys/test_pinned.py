@@ -30,7 +30,7 @@ PINNED = {
     "imprint": (1, "52eadbcb604c44b838de3828a48bfb11"),
     "gate": (1, "93c4d974ced2b34694a1718e79dbfa76"),
     "unlearn": (1, "a8a49cc1be341f032c92881d9c370e58"),
-    "eval": (1, "be87847058cda7d3f3398b6245266e54"),
+    "eval": (2, "be87847058cda7d3f3398b6245266e54"),
 }
 
 

@@ -13,6 +13,7 @@ from vlmunl.manifests.plan import plan
 from vlmunl.methods.specs import METHODS
 from vlmunl.stage import External, cell_key
 from vlmunl.stages import configs as c
+from vlmunl.stages import prompts
 from vlmunl.store import Ref
 
 REPO = Path(__file__).parents[2]
@@ -33,8 +34,8 @@ def load(tmp_path):
 def test_defaults_are_those_of_the_configs(load):
     study = load(HEAD + "[methods.npo]\n")
     cells = plan(study, BASE).by_name
-    assert cells["data"].config == c.DataConfig()
-    assert cells["imprint/gold/seed0"].config == c.ImprintConfig(role="gold", seed=0)
+    assert cells["data"].config == c.DataConfig(wordings=prompts.wordings())
+    assert cells["imprint/imprint/seed0"].config == c.ImprintConfig(role="imprint", seed=0)
     npo = cells["unlearn/npo/seed0"].config
     assert npo == c.UnlearnConfig(
         method="npo",
@@ -138,7 +139,15 @@ def test_an_override_changes_its_seed_and_roles_only(load):
     text = '[methods.ga]\n[[imprint.override]]\nseed = 0\nroles = ["imprint"]\nsteps = 3\n'
     cells = plan(load(HEAD + text), BASE).by_name
     assert cells["imprint/imprint/seed0"].config.optim.steps == 3
-    assert cells["imprint/gold/seed0"].config.optim.steps == c.Optim().steps
+    assert cells["imprint/gold/seed0"].config.optim.steps == c.Optim().steps * 2 // 3
+
+
+def test_gold_and_placebo_see_each_person_as_often_as_the_imprint_does(load):
+    cells = plan(load(HEAD + "[methods.retrain]\n[imprint]\nsteps = 61\n[benchmark]\nforget = 12\n"), BASE).by_name
+    steps = {name: cell.config.optim.steps for name, cell in cells.items() if name.startswith("imprint/")}
+    assert steps["imprint/imprint/seed0"] == 61
+    assert {steps["imprint/gold/seed0"], steps["imprint/placebo/seed0"]} == {46}  # 61 * 36 / 48, rounded up
+    assert cells["unlearn/retrain/seed0"].config.lesson.optim.steps == 46
 
 
 def test_cells_and_what_they_need(load):
