@@ -174,18 +174,22 @@ def _advance(vlm: VLM, embeds: Tensor, cache: Any, before: Tensor, now: Tensor) 
 
 
 def _greedy(vlm: VLM, state: _State, limit: int) -> list[str]:
-    """Greedy answers of at most `limit` tokens; stops as soon as every row has ended. The cache grows."""
+    """Greedy answers of at most `limit` tokens; a row that has ended leaves the batch. The cache is used up."""
     rows: list[list[int]] = [[] for _ in range(len(state.mask))]
-    open_ = torch.ones(len(rows), dtype=torch.bool)
-    logp, mask = state.logp, state.mask
     stops = torch.tensor(sorted(vlm.stop_tokens))
-    for _ in range(limit):
+    active, logp, mask = torch.arange(len(rows)), state.logp, state.mask
+    for length in range(1, limit + 1):
         token = logp.argmax(-1).cpu()
-        open_ &= ~torch.isin(token, stops)
-        if not open_.any():
+        going = torch.nonzero(~torch.isin(token, stops)).flatten()
+        if not len(going):
             break
-        for row in torch.nonzero(open_).flatten().tolist():
-            rows[row].append(int(token[row]))
+        if len(going) < len(active):
+            active, token, mask = active[going], token[going], mask[going.to(mask.device)]
+            state.cache.batch_select_indices(going.to(mask.device))
+        for row, last in zip(active.tolist(), token.tolist(), strict=True):
+            rows[row].append(last)
+        if length == limit:
+            break
         embeds = vlm.model.get_input_embeddings()(token.to(vlm.device)[:, None])
         step = _advance(vlm, embeds, state.cache, mask, torch.ones_like(mask[:, :1]))
         logp, mask = step.logp, step.mask
