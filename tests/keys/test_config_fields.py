@@ -138,4 +138,3 @@ def test_each_input_is_in_the_key_by_content_and_by_name():
 
 def key_of_inputs(stage: Any, given: dict[str, Ref]) -> str:
     return cell_key(stage, CONFIGS[stage.name], given)
-

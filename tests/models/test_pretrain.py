@@ -44,6 +44,13 @@ def test_an_interrupted_training_goes_on_to_the_same_weights(whole: dict[str, to
     assert all(torch.equal(resumed[k], v) for k, v in whole.items())
 
 
+def test_a_checkpoint_of_another_recipe_is_not_taken_up(whole: dict[str, torch.Tensor], tmp_path: Path) -> None:
+    other = (replace(SHORT[0], visual=1), *SHORT[1:])
+    _weights(tmp_path, other)
+    again = _weights(tmp_path)
+    assert all(torch.equal(again[k], v) for k, v in whole.items())
+
+
 def test_every_course_changes_the_weights(whole: dict[str, torch.Tensor], tmp_path: Path) -> None:
     shorter = _weights(tmp_path, SHORT[:-1])
     assert any(not torch.equal(shorter[k], v) for k, v in whole.items())

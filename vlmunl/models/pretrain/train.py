@@ -47,6 +47,7 @@ class Run:
 
     out: Path
     log: Path | None
+    recipe: tuple[object, ...]
     tokenizer: PreTrainedTokenizerFast
     model: LlavaForConditionalGeneration
     optimisers: tuple[torch.optim.Optimizer, ...]
@@ -65,15 +66,23 @@ class Run:
         self.out.mkdir(parents=True, exist_ok=True)
         state: dict[str, Any] = {"model": self.model.state_dict(), "curve": self.curve, "step": self.step}
         state["optimisers"] = [o.state_dict() for o in self.optimisers]
+        state["recipe"] = self.up_to(name)
         torch.save(state, self.out / f"{name}.part")
         (self.out / f"{name}.part").replace(self.out / f"{name}.pt")
 
+    def up_to(self, name: str) -> str:
+        """The recipe until the end of a course, in words; what comes later may change."""
+        names = [getattr(part, "name", "tower") for part in self.recipe]
+        return repr((SEED, BATCH, LR, WARMUP, self.recipe[: names.index(name) + 1]))
+
     def restore(self, name: str) -> bool:
-        """Take up the checkpoint of a finished course, if there is one."""
+        """Take up the checkpoint of a finished course, if there is one of this very recipe."""
         file = self.out / f"{name}.pt"
         if not file.exists():
             return False
         state = torch.load(file, weights_only=True)
+        if state.get("recipe") != self.up_to(name):
+            return False
         self.model.load_state_dict(state["model"])
         for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
             optimiser.load_state_dict(saved)
@@ -94,7 +103,7 @@ def train(
     tokenizer = train_tokenizer()
     model = build_model(tokenizer, streams.child("init").torch())
     optimisers = muon_and_adamw(model, LR, betas=(0.9, 0.98), weight_decay=0.02)
-    run = Run(out, log, tokenizer, model, optimisers)
+    run = Run(out, log, (tower, *curriculum), tokenizer, model, optimisers)
     gallery = Gallery(streams.child("gallery").python(), strangers)
     model.train()
     names = ["tower", *(c.name for c in curriculum)]
