@@ -11,7 +11,7 @@ EXAMPLES = (
     "vlmunl diff manifests/quick.toml manifests/views.toml",
     "vlmunl diff old/run_manifest.json quick --json",
     "vlmunl diff 25f803b7 64215bd7",
-    "vlmunl diff unlearn/npo/seed0 unlearn/npo_wide/seed0 --exit-code",
+    "vlmunl diff unlearn/graddiff/seed0 unlearn/graddiff_wide/seed0 --exit-code",
 )
 
 _WHAT = "A study, a run manifest (file or folder), a study file (.toml), or a record (a run key's beginning, a cell)."

@@ -8,7 +8,7 @@ from vlmunl.commands.options import DryRun, Force, Jobs, Methods, Seeds, Sets, S
 
 EXAMPLES = (
     "vlmunl eval quick",
-    "vlmunl eval quick --method npo_wide",
+    "vlmunl eval quick --method graddiff_wide",
     "vlmunl eval quick --method gold --seed 0",
 )
 

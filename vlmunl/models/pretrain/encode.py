@@ -47,7 +47,10 @@ class Encoder:
 
     def batch(self, samples: Sequence[tuple[Conversation, int | None]]) -> tuple[torch.Tensor, torch.Tensor]:
         """Right-padded ids (B, T) and answer mask (B, T)."""
-        encoded = [self.sample(c.turns, image=index is not None) for c, index in samples]
+        return self.padded([self.sample(c.turns, image=index is not None) for c, index in samples])
+
+    def padded(self, encoded: Sequence[tuple[list[int], list[bool]]]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Samples of different lengths as one batch, padded on the right."""
         width = max(len(ids) for ids, _ in encoded)
         ids = torch.full((len(encoded), width), self.pad)
         mask = torch.zeros(len(encoded), width, dtype=torch.bool)

@@ -78,13 +78,7 @@ def _exact(model: LlavaForConditionalGeneration, tokenizer: PreTrainedTokenizerF
     from vlmunl.models.pretrain.gallery import pixels_of
 
     encoder = Encoder(tokenizer)
-    encoded = [encoder.sample([turn], image=picture is not None) for turn, picture in batch]
-    width = max(len(ids) for ids, _ in encoded)
-    ids = torch.full((len(encoded), width), encoder.pad)
-    mask = torch.zeros(len(encoded), width, dtype=torch.bool)
-    for row, (tokens, answers) in enumerate(encoded):
-        ids[row, : len(tokens)] = torch.tensor(tokens)
-        mask[row, : len(answers)] = torch.tensor(answers)
+    ids, mask = encoder.padded([encoder.sample([turn], image=picture is not None) for turn, picture in batch])
     core = model.model
     embeds = core.get_input_embeddings()(ids)
     pictures = [p for _, p in batch if p is not None]
