@@ -54,6 +54,12 @@ def test_matrices_inside_go_to_muon_and_everything_else_to_adamw() -> None:
     assert by_adamw == {n for n in names.values() if not n.startswith("frozen")} - by_muon
 
 
+def test_an_optimiser_with_nothing_to_train_is_left_out() -> None:
+    adapters = torch.nn.Sequential(torch.nn.Linear(4, 2, bias=False), torch.nn.Linear(2, 4, bias=False))
+    assert [type(o) for o in muon_and_adamw(adapters, 0.1)] == [Muon]
+    assert [type(o) for o in muon_and_adamw(torch.nn.LayerNorm(4), 0.1)] == [torch.optim.AdamW]
+
+
 def test_it_descends() -> None:
     generator = torch.Generator().manual_seed(2)
     x, wanted = torch.randn(64, 8, generator=generator), torch.randn(8, 8, generator=generator)

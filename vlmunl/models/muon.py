@@ -39,7 +39,10 @@ class Muon(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
         """One update of every matrix that has a gradient."""
-        loss = None if closure is None else closure()
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
         for group in self.param_groups:
             for same in _by_shape(p for p in group["params"] if p.grad is not None):
                 self._update(same, group)
@@ -66,10 +69,17 @@ def _by_shape(params: Iterable[Tensor]) -> list[list[Tensor]]:
 
 def muon_and_adamw(
     model: torch.nn.Module, lr: float, *, betas: tuple[float, float] = (0.9, 0.999), weight_decay: float = 0.0
-) -> tuple[Muon, torch.optim.AdamW]:
-    """Muon for the trainable matrices inside the network, AdamW for embeddings, the head, norms and biases."""
+) -> tuple[torch.optim.Optimizer, ...]:
+    """Muon for the trainable matrices inside the network, AdamW for embeddings, the head, norms and biases.
+
+    Only those that have something to train: with LoRA everything is a matrix.
+    """
     named = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
     inside = {n for n, p in named if p.ndim == 2 and "embed" not in n and "lm_head" not in n}
     matrices, rest = [p for n, p in named if n in inside], [p for n, p in named if n not in inside]
-    adamw = torch.optim.AdamW(rest, lr=lr, betas=betas, weight_decay=weight_decay)
-    return Muon(matrices, lr, weight_decay=weight_decay), adamw
+    made: list[torch.optim.Optimizer] = []
+    if matrices:
+        made.append(Muon(matrices, lr, weight_decay=weight_decay))
+    if rest:
+        made.append(torch.optim.AdamW(rest, lr=lr, betas=betas, weight_decay=weight_decay))
+    return tuple(made)
