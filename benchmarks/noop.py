@@ -11,6 +11,7 @@ The other tools:  python -m venv build/bench-venv && build/bench-venv/bin/pip in
 from __future__ import annotations
 
 import argparse
+import compileall
 import json
 import shutil
 import subprocess
@@ -20,6 +21,7 @@ from pathlib import Path
 import report
 import workspace
 
+import vlmunl
 from vlmunl import __version__
 from vlmunl.manifests.plan import Plan
 
@@ -110,6 +112,7 @@ def dvc(tools: Path, given: Plan) -> list[tuple[str, Command]]:
 def commands(tools: Path, cells: int) -> dict[str, Command]:
     """All commands to compare, on finished work of the same graph."""
     root, given = workspace.finished(cells)
+    compileall.compile_dir(Path(vlmunl.__file__).parent, quiet=2)  # as pip does with the others
     ours = Path(sys.executable).parent / "vlmunl"
     found = [
         ("vlmunl run", ([ours, "run", "bench"], root, "no cell ran")),

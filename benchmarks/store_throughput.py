@@ -22,6 +22,7 @@ import workspace
 
 from vlmunl.keys import address_of, digest_file, read_chunks
 from vlmunl.store import Ref, Store
+from vlmunl.store.rehash import Rehash
 
 PLACE = workspace.BUILD / "throughput"
 
@@ -50,6 +51,12 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
+def full_check(store: Store, refs: Sequence[Ref], jobs: int) -> None:
+    """What `vlmunl store verify` does with objects: both hashes from one pass over the bytes."""
+    files = {ref.xxh3: store.path(ref) for ref in refs}
+    assert not Rehash("full", jobs).problems(files, {ref.xxh3: {ref} for ref in refs}), "nothing is damaged"
+
+
 def once(files: Sequence[Path]) -> dict[str, float]:
     """Every kind of work on the files, in seconds."""
     store = Store.open(PLACE / "store")
@@ -61,6 +68,8 @@ def once(files: Sequence[Path]) -> dict[str, float]:
         "put, new": seconds(lambda: refs.extend(store.put_file(path) for path in files)),
         "put, known": seconds(lambda: [store.put_file(path) for path in files]),
         "re-check, xxh3 alone": seconds(lambda: [store.verify(ref) for ref in refs]),
+        "verify, both hashes, 1 thread": seconds(lambda: full_check(store, refs, 1)),
+        "verify, both hashes, 2 threads": seconds(lambda: full_check(store, refs, 2)),
         "check out": seconds(lambda: [store.checkout(ref, PLACE / "out" / ref.xxh3) for ref in refs]),
         "plain copy": seconds(lambda: [shutil.copyfile(path, PLACE / "out" / path.name) for path in files]),
     }

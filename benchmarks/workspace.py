@@ -10,6 +10,7 @@ import fake_stages
 
 from vlmunl.commands.progress import Plain
 from vlmunl.engine.run import execute
+from vlmunl.keys import address_of, spelt_params
 from vlmunl.manifests.external import base_model
 from vlmunl.manifests.load import load_study
 from vlmunl.manifests.plan import CellOutput, Plan, plan
@@ -40,20 +41,21 @@ def finished(cells: int) -> tuple[Path, Plan]:
     """A workspace in `build/benchmarks` in which every cell of the study is done; made once, then kept."""
     root = BUILD / f"study-{cells}"
     mark = root / "done"
-    if not mark.exists() or mark.read_text() != _generation():
+    if not mark.exists() or mark.read_text() != _generation(root):
         shutil.rmtree(root, ignore_errors=True)
         (root / "manifests").mkdir(parents=True)
         (root / "manifests" / "bench.toml").write_text(study_text(cells))
         (root / "base").mkdir()
         (root / "base" / "config.json").write_text("{}")
         _fill(planned(root), Store.open(root / "store"))
-        mark.write_text(_generation())
+        mark.write_text(_generation(root))
     return root, planned(root)
 
 
-def _generation() -> str:
-    """What a kept workspace must have been made with: another version of a stage has other keys."""
-    return " ".join(f"{stage.name} {stage.version}" for stage in fake_stages.FAKES.values())
+def _generation(root: Path) -> str:
+    """What a kept workspace must have been made with: these stages and settings, by these fakes."""
+    asked = [(cell.name, cell.stage.version, spelt_params(cell.config)) for cell in planned(root).cells]
+    return address_of([repr(asked).encode(), Path(fake_stages.__file__).read_bytes()])
 
 
 def _fill(given: Plan, store: Store) -> None:

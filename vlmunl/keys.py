@@ -11,6 +11,7 @@ import functools
 import hashlib
 import json
 import math
+import operator
 import os
 import types
 import typing
@@ -31,6 +32,7 @@ CHUNK = 1 << 20
 _DEEPEST = 60
 _UNSET: Any = object()
 _LEAVES = frozenset({str, int, float, bool, type(None)})
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 # ---------------------------------------------------------------------------------------- canonical
@@ -51,8 +53,7 @@ def canonical(value: object) -> bytes:
 
 def compact(value: object) -> bytes:
     """`canonical` without its checks, for values that have just been read from JSON of our own making."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return text.encode()
+    return _ENCODER.encode(value).encode()
 
 
 def jsonable(value: object) -> Any:
@@ -140,44 +141,94 @@ def key_params(config: object) -> dict[str, JSON]:
     """
     if not dataclasses.is_dataclass(config) or isinstance(config, type):
         raise TypeError(f"a config must be a dataclass instance, got {type(config).__name__}")
-    hints = _hints(type(config))
+    params = _params(config)
+    _checked(params, type(config).__name__, 0)
+    return params
+
+
+def spelt_params(config: object, known: dict[tuple[int, int], bytes] | None = None) -> bytes:
+    """`canonical(key_params(config))`.
+
+    `known` remembers the spelling of parts by identity, for a caller that asks for many configs which share parts,
+    and that keeps all of them alive meanwhile.
+    """
+    known = {} if known is None else known
+    spelt = []
+    try:
+        for name, hint, since in sorted(_keyed_fields(type(config)), key=operator.itemgetter(0)):
+            part = _spelt_part(getattr(config, name), hint, known)
+            if since is _UNSET or part != canonical(_param(since, hint)):
+                spelt.append(b"%b:%b" % (_spelt_leaf(name), part))
+    except ValueError:
+        key_params(config)  # says of which field
+        raise
+    return b"{" + b",".join(spelt) + b"}"
+
+
+def _spelt_part(value: object, hint: Any, known: dict[tuple[int, int], bytes]) -> bytes:
+    kind = type(value)
+    if kind is str or kind is bool or value is None:
+        return _spelt_leaf(value)
+    if kind is int or kind is float:
+        number = _param(value, hint)
+        return repr(number).encode() if math.isfinite(number) else canonical(number)
+    if (id(value), id(hint)) not in known:
+        known[id(value), id(hint)] = canonical(_param(value, hint))
+    return known[id(value), id(hint)]
+
+
+_spelt_leaf = functools.lru_cache(maxsize=4096, typed=True)(canonical)
+
+
+def _params(config: object) -> dict[str, JSON]:
     params: dict[str, JSON] = {}
-    for field in dataclasses.fields(config):
-        is_keyed = field.metadata.get("keyed")
-        if is_keyed is None:
-            raise TypeError(f"{type(config).__name__}.{field.name} is declared neither keyed() nor unkeyed()")
-        if not is_keyed:
-            continue
-        value = _param(getattr(config, field.name), hints.get(field.name))
-        _checked(value, f"{type(config).__name__}.{field.name}", 0)
-        since = field.metadata.get("since_default", _UNSET)
-        if since is _UNSET or canonical(value) != canonical(_param(since, hints.get(field.name))):
-            params[field.name] = value
+    for name, hint, since in _keyed_fields(type(config)):
+        value = _param(getattr(config, name), hint)
+        if since is _UNSET or canonical(value) != canonical(_param(since, hint)):
+            params[name] = value
     return params
 
 
 @functools.cache
-def _hints(config: type) -> dict[str, Any]:
+def _keyed_fields(config: Any) -> tuple[tuple[str, Any, Any], ...]:
+    """(name, type hint, `since_default`) of each keyed field of a config class."""
     try:
-        return typing.get_type_hints(config)
+        hints = typing.get_type_hints(config)
     except NameError:  # a type that only a type checker imports: its field is taken as it is
-        return {}
+        hints = {}
+    found = []
+    for field in dataclasses.fields(config):
+        is_keyed = field.metadata.get("keyed")
+        if is_keyed is None:
+            raise TypeError(f"{config.__name__}.{field.name} is declared neither keyed() nor unkeyed()")
+        if is_keyed:
+            found.append((field.name, hints.get(field.name), field.metadata.get("since_default", _UNSET)))
+    return tuple(found)
 
 
 def _param(value: object, hint: Any) -> Any:
+    kind = type(value)
+    if kind in _LEAVES:  # most fields
+        return float(typing.cast(int, value)) if kind is int and _one_type(hint) is float else value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return key_params(value)
-    members = typing.get_args(hint)
-    if typing.get_origin(hint) in (typing.Union, types.UnionType):
-        others = [m for m in members if m is not type(None)]
-        return _param(value, others[0]) if len(others) == 1 else _param(value, None)
+        return _params(value)
+    members = typing.get_args(_one_type(hint))
     if isinstance(value, Mapping):
         inner = members[1] if len(members) == 2 else None
         return {name: _param(part, inner) for name, part in value.items()}
     if isinstance(value, tuple | list):
         inner = members[0] if members and (len(members) == 1 or members[-1] is Ellipsis) else None
         return [_param(part, inner) for part in value]
-    return float(value) if hint is float and type(value) is int else value
+    return value
+
+
+@functools.cache
+def _one_type(hint: Any) -> Any:
+    """What `T | None` stands for; None for a union of several types."""
+    if typing.get_origin(hint) not in (typing.Union, types.UnionType):
+        return hint
+    others = [m for m in typing.get_args(hint) if m is not type(None)]
+    return _one_type(others[0]) if len(others) == 1 else None
 
 
 def run_key(stage: str, version: int, params: Mapping[str, JSON], inputs: Mapping[str, Ref]) -> str:
@@ -185,14 +236,20 @@ def run_key(stage: str, version: int, params: Mapping[str, JSON], inputs: Mappin
 
     Inputs count by content (sha256), so equal bytes upstream give an equal key whatever made them.
     """
-    document = {
-        "k": KEY_FORMAT,
-        "stage": stage,
-        "stage_version": version,
-        "params": jsonable(params),
-        "inputs": {name: ref.sha256 for name, ref in inputs.items()},
-    }
-    return xxhash.xxh3_128_hexdigest(canonical(document))
+    return run_key_of_spelt(stage, version, canonical(jsonable(params)), inputs)
+
+
+def run_key_of_spelt(stage: str, version: int, params: bytes, inputs: Mapping[str, Ref]) -> str:
+    """`run_key`, its params spelt by `canonical` already: many cells share them."""
+    parts = _spelt_inputs(inputs), KEY_FORMAT, params, _spelt_leaf(stage), canonical(version)
+    return xxhash.xxh3_128_hexdigest(b'{"inputs":%b,"k":%d,"params":%b,"stage":%b,"stage_version":%b}' % parts)
+
+
+def _spelt_inputs(inputs: Mapping[str, Ref]) -> bytes:
+    """Names and hashes as `canonical` spells them, which is known without asking for the usual names."""
+    if all(name.isascii() and name.isidentifier() for name in inputs):
+        return ("{" + ",".join(f'"{name}":"{inputs[name].sha256}"' for name in sorted(inputs)) + "}").encode()
+    return canonical({name: ref.sha256 for name, ref in inputs.items()})
 
 
 # ------------------------------------------------------------------------------------------ digests

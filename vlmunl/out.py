@@ -9,11 +9,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TextIO
 
+from vlmunl.columns import aligned
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
 
+    from vlmunl.columns import Cell
     from vlmunl.errors import VlmunlError
 
+NEVER = 1 << 30
 WIDE = 200
 """Columns when not on a terminal: nothing is cut that a script or a log could need."""
 
@@ -55,6 +61,19 @@ class Out:
         with self.console.capture() as captured:  # without the blanks that pad a table to its width
             self.console.print(renderable)
         _write(sys.stdout, "\n".join(line.rstrip() for line in captured.get().rstrip("\n").split("\n")))
+
+    def columns(self, rows: Sequence[Sequence[Cell]]) -> None:
+        """Rows of (text, style) cells, aligned; the last column wraps on a terminal."""
+        if self.as_json or self.quiet:
+            return
+        if not sys.stdout.isatty():
+            lines = ("".join(text for text, _ in pieces).rstrip() for pieces in aligned(rows, NEVER))
+            _write(sys.stdout, "\n".join(lines))
+            return
+        from rich.text import Text
+
+        lines_of_text = (Text.assemble(*pieces) for pieces in aligned(rows, self.console.width))
+        self.console.print(Text("\n").join(lines_of_text), soft_wrap=True)
 
     def note(self, text: str) -> None:
         """Talk: progress and remarks, on stderr."""

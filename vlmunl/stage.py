@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 
 from vlmunl.errors import CellFailed, UsageError, VlmunlError
-from vlmunl.keys import JSON, key_params, run_key
+from vlmunl.keys import key_params, run_key_of_spelt, spelt_params
 from vlmunl.stage_execute import Execution
 from vlmunl.stage_explain import Change, Reason, explain_key
 from vlmunl.stage_types import Context, External, Input, Progress, Stage, input_refs, silent
@@ -32,10 +32,8 @@ __all__ = [
 ]
 
 
-def cell_key(
-    stage: Stage, config: object, inputs: Mapping[str, Input], params: Mapping[str, JSON] | None = None
-) -> str:
-    """The run key of a cell, known before it runs; `params` are `key_params(config)` if the caller has them already.
+def cell_key(stage: Stage, config: object, inputs: Mapping[str, Input], spelt: bytes | None = None) -> str:
+    """The run key of a cell, known before it runs; `spelt` is `spelt_params(config)` if the caller has it already.
 
     Raises:
         TypeError: `config` is not what the stage declares, or has an undeclared field.
@@ -44,7 +42,7 @@ def cell_key(
     if not isinstance(config, stage.config):
         raise TypeError(f"stage {stage.name} takes a {stage.config.__name__}, got a {type(config).__name__}")
     stage.check_inputs(inputs)
-    return run_key(stage.name, stage.version, key_params(config) if params is None else params, input_refs(inputs))
+    return run_key_of_spelt(stage.name, stage.version, spelt or spelt_params(config), input_refs(inputs))
 
 
 def explain(

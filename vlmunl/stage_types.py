@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -99,13 +100,19 @@ class Stage:
             MissingInput: a required input is not given.
             ValueError: an input is given that the stage does not declare.
         """
-        prefixes = tuple(name[:-1] for name in self.inputs if name.endswith("*"))
-        required = {name for name in self.inputs if name[-1] not in "?*"}
-        optional = {name[:-1] for name in self.inputs if name.endswith("?")}
-        if missing := sorted(required - set(names)):
-            raise MissingInput(
-                f"{self.name} needs {', '.join(missing)}, and got {', '.join(sorted(names)) or 'nothing'}"
-            )
-        for name in names:
-            if name not in required | optional and not (prefixes and name.startswith(prefixes)):
-                raise ValueError(f"stage {self.name} declares no input {name!r} (it has {', '.join(self.inputs)})")
+        if (fault := _input_fault(self.name, self.inputs, tuple(names))) is not None:
+            raise fault[0](fault[1])
+
+
+@functools.cache
+def _input_fault(stage: str, declared: tuple[str, ...], names: tuple[str, ...]) -> tuple[type[Exception], str] | None:
+    """The error for these input names, if they are wrong; asked again for every cell, and answered once."""
+    prefixes = tuple(name[:-1] for name in declared if name.endswith("*"))
+    required = {name for name in declared if name[-1] not in "?*"}
+    optional = {name[:-1] for name in declared if name.endswith("?")}
+    if missing := sorted(required - set(names)):
+        return MissingInput, f"{stage} needs {', '.join(missing)}, and got {', '.join(sorted(names)) or 'nothing'}"
+    for name in names:
+        if name not in required | optional and not (prefixes and name.startswith(prefixes)):
+            return ValueError, f"stage {stage} declares no input {name!r} (it has {', '.join(declared)})"
+    return None

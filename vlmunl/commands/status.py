@@ -37,7 +37,7 @@ def status(ctx: typer.Context, study: StudyArg, sets: Sets = None, why: Because 
     rows = describe(board, why=why)
     code = board_code(board)
     session.out.line(headline(session.plan))
-    session.out.show(_table(rows))
+    session.out.columns([_shown(row) for row in rows])
     session.out.line(tally(rows))
     session.out.document({"schema": 1, "study": session.plan.study.name, "exit_code": code, "cells": rows})
     raise typer.Exit(code)
@@ -75,20 +75,10 @@ def _row(board: Board, state: CellState, running: dict[str, str]) -> dict[str, A
     return {"cell": name, "state": shown, "reason": reason, "key": state.key, "record": record}
 
 
-def _table(rows: list[dict[str, Any]]) -> object:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table.grid(padding=(0, 2))
-    for row in rows:
-        style = _STYLES.get(row["state"], "")
-        table.add_row(
-            Text("  " + row["cell"], no_wrap=True),
-            Text(row["state"], style=style, no_wrap=True),
-            Text((row["key"] or "")[:10], style="dim", no_wrap=True),
-            Text(row["reason"]),
-        )
-    return table
+def _shown(row: dict[str, Any]) -> list[tuple[str, str]]:
+    style = _STYLES.get(row["state"], "")
+    reason = " ".join(row["reason"].split())
+    return [("  " + row["cell"], ""), (row["state"], style), ((row["key"] or "")[:10], "dim"), (reason, "")]
 
 
 def tally(rows: list[dict[str, Any]]) -> str:

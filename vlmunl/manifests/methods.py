@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from vlmunl.manifests.schema import Problem, convert, cut, found, hints, join, read_given, unknown
 from vlmunl.manifests.study import ROLES, ImprintSection, MethodPlan, MethodSection, Name, StopSection
 from vlmunl.methods.specs import Method
-from vlmunl.stages.configs import Optim, Precision
+from vlmunl.stages.configs import Optim, Optimizer, Precision
 
 RESERVED = ("base", *ROLES)
 _OPTIM = ("lr", "steps", "warmup", "clip")
@@ -34,7 +35,12 @@ def read_methods(
 def imprint_optim(imprint: ImprintSection, precision: Precision) -> Optim:
     """The training loop of the imprint recipe, before any override."""
     r = imprint.recipe
-    return Optim(steps=r.steps, lr=r.lr, warmup=r.warmup, clip=r.clip, precision=precision, optimizer=r.optimizer)
+    return _optim(r.steps, r.lr, r.warmup, r.clip, precision, r.optimizer)
+
+
+@lru_cache(typed=True)
+def _optim(steps: int, lr: float, warmup: int, clip: float, precision: Precision, optimizer: Optimizer) -> Optim:
+    return Optim(steps=steps, lr=lr, warmup=warmup, clip=clip, precision=precision, optimizer=optimizer)
 
 
 def _chain(name: str, table: Mapping[str, Any], declared: Mapping[str, Method]) -> list[str]:

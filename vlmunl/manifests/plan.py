@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from vlmunl.manifests.checks import select
@@ -45,7 +45,7 @@ class Cell:
     after_gate: str | None = None
     collects: bool = False
 
-    @property
+    @cached_property
     def needs(self) -> tuple[str, ...]:
         """The cells that must be done first, gate included."""
         cells = [i.cell for i in self.inputs.values() if isinstance(i, CellOutput)]
@@ -188,7 +188,7 @@ def unlearn_config(study: Study, method: MethodPlan, seed: int) -> c.UnlearnConf
     return c.UnlearnConfig(
         method=method.method,
         version=method.version,
-        params=dict(method.params),
+        params=method.params,
         views=method.views,
         held_out=study.routes.held_out if method.views == "wide" else (),  # narrow views train on no route
         seed=seed,
@@ -200,6 +200,7 @@ def unlearn_config(study: Study, method: MethodPlan, seed: int) -> c.UnlearnConf
     )
 
 
+@lru_cache(typed=True)
 def _adapter(recipe: c.Recipe, rank: int, alpha: int) -> c.Adapter:
     """Full training has no rank: another one must not look like another training."""
     return c.Adapter(recipe=recipe) if recipe == "full" else c.Adapter(recipe=recipe, rank=rank, alpha=alpha)

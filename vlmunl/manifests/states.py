@@ -11,8 +11,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from vlmunl.collector import collector_paused
 from vlmunl.errors import StoreDamaged
-from vlmunl.keys import JSON, digest_bytes, key_params
+from vlmunl.keys import digest_bytes, spelt_params
 from vlmunl.manifests.gate import GateVerdict, gate_verdict
 from vlmunl.manifests.plan import Cell, CellOutput, Plan
 from vlmunl.manifests.run_manifest import manifest_bytes
@@ -65,13 +66,15 @@ class Board:
         self._excluded = {e.cell: e.reason for e in plan.study.evidence.exclude}
         self._policy: GatePolicy = plan.study.gate.policy()
         self._dependents = _dependents(plan.cells)
-        self._params: dict[int, Mapping[str, JSON]] = {}  # of configs, many of which are one object
+        self._spelt: dict[int, bytes] = {}  # parameters of configs, many of which are one object
+        self._parts: dict[tuple[int, int], bytes] = {}  # and of their parts
         self._manifest: bytes | None = None
         self._stale = True
         self._states: dict[str, CellState] = {}
-        for cell in plan.cells:
-            if cell.name not in self.late:
-                self._states[cell.name] = self._settle(cell)
+        with collector_paused():
+            for cell in plan.cells:
+                if cell.name not in self.late:
+                    self._states[cell.name] = self._settle(cell)
 
     @property
     def states(self) -> Mapping[str, CellState]:
@@ -119,7 +122,8 @@ class Board:
     def manifest(self) -> bytes:
         """The run manifest of the evidence as it is now."""
         if self._manifest is None:
-            self._manifest = manifest_bytes(self.plan, {c.name: self._states[c.name] for c in self.plan.evidence})
+            with collector_paused():
+                self._manifest = manifest_bytes(self.plan, {c.name: self._states[c.name] for c in self.plan.evidence})
         return self._manifest
 
     def explain(self, name: str) -> Reason | None:
@@ -144,9 +148,9 @@ class Board:
         if blocked is not None:
             return blocked
         inputs = self._inputs(cell)
-        if id(cell.config) not in self._params:
-            self._params[id(cell.config)] = key_params(cell.config)
-        key = cell_key(cell.stage, cell.config, inputs, self._params[id(cell.config)])
+        if id(cell.config) not in self._spelt:
+            self._spelt[id(cell.config)] = spelt_params(cell.config, self._parts)
+        key = cell_key(cell.stage, cell.config, inputs, self._spelt[id(cell.config)])
         record = None if cell.name in self.forced else self.store.best(key)
         if record is None:
             return self._undone(cell, key, inputs)

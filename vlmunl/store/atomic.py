@@ -25,7 +25,7 @@ _TRANSIENT = (errno.ESTALE, errno.ENOENT)
 PAUSES = (0.01, 0.03, 0.1)
 
 
-def size_of(path: Path) -> int | None:
+def size_of(path: str | Path) -> int | None:
     """Size of a regular file; None if there is none. One stat, repeated if a network file handle went stale."""
     for pause in (*PAUSES, None):
         try:
@@ -37,6 +37,22 @@ def size_of(path: Path) -> int | None:
             return None
         return status.st_size if stat.S_ISREG(status.st_mode) else None
     return None
+
+
+def read_file(path: str | Path, most: int = 1 << 62) -> bytes:
+    """The bytes of a file, or the first `most`. Half the cost of `open`, which counts where files are small and many.
+
+    Raises:
+        OSError: it cannot be opened or read.
+    """
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        data = os.read(file, min(os.fstat(file).st_size + 1, most))
+        while len(data) < most and (more := os.read(file, min(most - len(data), 1 << 30))):
+            data += more
+        return data
+    finally:
+        os.close(file)
 
 
 def patiently(action: Callable[[], T]) -> T:

@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from vlmunl.errors import MissingInput, StoreDamaged, VlmunlError
 from vlmunl.keys import Digest, address_of, digest_bytes, digest_file, read_chunks
-from vlmunl.store.atomic import READ_ONLY, discard, patiently, place, size_of, write_temporary, written_through
+from vlmunl.store.atomic import READ_ONLY, discard, patiently, place, read_file, size_of, write_temporary, written_through
 from vlmunl.store.owner import unique_name
 from vlmunl.store.ref import Ref
 
@@ -33,9 +33,13 @@ class Objects:
         """Where the object with this address lies, if it does."""
         return self.root / xxh3[:2] / xxh3
 
+    def _place(self, xxh3: str) -> str:
+        """`path` for the calls that are made for every object of a study: a `Path` costs more than the call."""
+        return f"{self.root}/{xxh3[:2]}/{xxh3}"
+
     def present(self, xxh3: str, size: int) -> bool:
         """Is the object there with the right size?"""
-        return size_of(self.path(xxh3)) == size
+        return size_of(self._place(xxh3)) == size
 
     def put_bytes(self, data: bytes) -> Ref:
         """Store bytes; storing them again changes nothing but the time stamp that guards them from gc."""
@@ -101,13 +105,12 @@ class Objects:
         Raises:
             StoreDamaged: it is missing, or its bytes are not those of its address.
         """
-        path = self.path(ref.xxh3)
         try:
-            data = patiently(path.read_bytes)
+            data = patiently(lambda: read_file(self._place(ref.xxh3)))
         except OSError:
-            raise damaged(path, ref) from None
+            raise damaged(self.path(ref.xxh3), ref) from None
         if len(data) != ref.size or address_of([data]) != ref.xxh3:
-            raise damaged(path, ref)
+            raise damaged(self.path(ref.xxh3), ref)
         return data
 
     def copy(self, ref: Ref, target: Path, *, writable: bool) -> None:

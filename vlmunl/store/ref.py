@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 from typing import Literal
@@ -13,6 +14,7 @@ Kind = Literal["blob", "tree"]
 _XXH3 = re.compile(r"[0-9a-f]{32}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _LARGEST = 1 << 62
+_FIELDS = frozenset({"kind", "sha256", "size", "xxh3"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,24 +42,31 @@ class Ref:
         Raises:
             ValueError: it is not exactly a well-formed reference.
         """
-        if not isinstance(value, dict) or set(value) != {"kind", "sha256", "size", "xxh3"}:
+        if not isinstance(value, dict) or value.keys() != _FIELDS:
             raise ValueError("a reference has exactly the keys kind, sha256, size and xxh3")
-        kind = value["kind"]
-        if kind not in ("blob", "tree"):
-            raise ValueError(f"a reference's kind is 'blob' or 'tree', not {str(kind)[:40]!r}")
-        xxh3, sha256, size = checked_hashes(value)
-        return cls(xxh3=xxh3, sha256=sha256, size=size, kind="tree" if kind == "tree" else "blob")
+        try:
+            return _ref(value["kind"], value["xxh3"], value["sha256"], value["size"])
+        except TypeError:
+            raise ValueError("a field of a reference is neither text nor a number") from None
 
     def __str__(self) -> str:
         return f"{self.kind} {self.xxh3[:12]}"
 
 
-def checked_hashes(value: dict[str, object]) -> tuple[str, str, int]:
-    """(xxh3, sha256, size) of untrusted JSON; ValueError unless each is well formed.
+@functools.lru_cache(maxsize=1 << 16, typed=True)
+def _ref(kind: object, xxh3: object, sha256: object, size: object) -> Ref:
+    """Checked once per address: a thousand records name the same base model."""
+    if kind not in ("blob", "tree"):
+        raise ValueError(f"a reference's kind is 'blob' or 'tree', not {str(kind)[:40]!r}")
+    fast, strong, count = checked_hashes(xxh3, sha256, size)
+    return Ref(xxh3=fast, sha256=strong, size=count, kind="tree" if kind == "tree" else "blob")
+
+
+def checked_hashes(xxh3: object, sha256: object, size: object) -> tuple[str, str, int]:
+    """The same three from untrusted JSON; ValueError unless each is well formed.
 
     The address becomes part of a path, so nothing but 32 hex digits may pass.
     """
-    xxh3, sha256, size = value.get("xxh3"), value.get("sha256"), value.get("size")
     if not isinstance(xxh3, str) or not _XXH3.fullmatch(xxh3):
         raise ValueError("xxh3 is not 32 lower-case hex digits")
     if not isinstance(sha256, str) or not _SHA256.fullmatch(sha256):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from vlmunl.errors import StoreDamaged
-from vlmunl.store.atomic import patiently, place, sync_directory, write_temporary
+from vlmunl.store.atomic import patiently, place, read_file, sync_directory, write_temporary
 from vlmunl.store.objects import freshened
 from vlmunl.store.records import LARGEST, Record, RecordName, dump, parse
 
@@ -44,7 +44,10 @@ class Shelf:
 
     def path(self, name: RecordName) -> Path:
         """Where the record of this name lies, if it does."""
-        return self.root / name.key[:2] / name.file
+        return Path(self._place(name))
+
+    def _place(self, name: RecordName) -> str:
+        return f"{self.root}/{name.key[:2]}/{name.file}"
 
     def load(self, name: RecordName) -> Record:
         """Read one record.
@@ -58,7 +61,7 @@ class Shelf:
 
     def sound(self, name: RecordName) -> Record | None:
         """The record, or None if it is damaged, which is noted in `damaged`."""
-        path = str(self.path(name))
+        path = self._place(name)
         try:
             record = self.load(name)
         except StoreDamaged as error:
@@ -110,12 +113,12 @@ class Shelf:
         return self._names[prefix]
 
     def _read(self, name: RecordName) -> Record:
-        path = self.path(name)
+        path = self._place(name)
         try:
             data = patiently(lambda: read_bounded(path))
         except OSError as error:
             raise StoreDamaged(f"record {path} cannot be read: {error.strerror}") from None
-        return parse(data, name, str(path), quick=True)
+        return parse(data, name, path, quick=True)
 
     def _is_sound(self, name: RecordName) -> bool:
         if not self.path(name).exists():  # the usual case, and no reason to wait
@@ -127,7 +130,6 @@ class Shelf:
         return True
 
 
-def read_bounded(path: Path) -> bytes:
+def read_bounded(path: str | Path) -> bytes:
     """The bytes of a file, or as many of them as show that it is too large for a record."""
-    with open(path, "rb") as file:
-        return file.read(LARGEST + 1)
+    return read_file(path, LARGEST + 1)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+import orjson
 
 from vlmunl.errors import MissingInput, VlmunlError
 from vlmunl.keys import canonical, digest_bytes, digest_file
@@ -50,9 +51,9 @@ def decode(listing: bytes) -> tuple[TreeEntry, ...]:
         ValueError: it is not a listing, or a path in it would lead out of the tree.
     """
     try:
-        document = json.loads(listing)
-    except RecursionError:
-        raise ValueError("not a tree listing: nested too deep") from None
+        document = orjson.loads(listing)
+    except orjson.JSONDecodeError as error:
+        raise ValueError(f"not a tree listing: {error}") from None
     if not isinstance(document, dict) or document.get("t") != FORMAT or not isinstance(document.get("entries"), list):
         raise ValueError(f"not a {FORMAT} listing")
     entries = tuple(_entry(row) for row in document["entries"])
@@ -68,7 +69,7 @@ def _entry(row: object) -> TreeEntry:
     path = row.get("path")
     if not isinstance(path, str) or "\0" in path or any(part in ("", ".", "..") for part in path.split("/")):
         raise ValueError(f"tree entry has a bad path {str(path)[:80]!r}")
-    xxh3, sha256, size = checked_hashes(row)
+    xxh3, sha256, size = checked_hashes(row.get("xxh3"), row.get("sha256"), row.get("size"))
     return TreeEntry(path=path, xxh3=xxh3, sha256=sha256, size=size)
 
 
