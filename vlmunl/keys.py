@@ -155,7 +155,7 @@ def spelt_params(config: object, known: dict[tuple[int, int], bytes] | None = No
     known = {} if known is None else known
     spelt = []
     try:
-        for name, hint, since in sorted(_keyed_fields(type(config)), key=operator.itemgetter(0)):
+        for name, hint, since in sorted(_fields_of(config), key=operator.itemgetter(0)):
             part = _spelt_part(getattr(config, name), hint, known)
             if since is _UNSET or part != canonical(_param(since, hint)):
                 spelt.append(b"%b:%b" % (_spelt_leaf(name), part))
@@ -182,11 +182,16 @@ _spelt_leaf = functools.lru_cache(maxsize=4096, typed=True)(canonical)
 
 def _params(config: object) -> dict[str, JSON]:
     params: dict[str, JSON] = {}
-    for name, hint, since in _keyed_fields(type(config)):
+    for name, hint, since in _fields_of(config):
         value = _param(getattr(config, name), hint)
         if since is _UNSET or canonical(value) != canonical(_param(since, hint)):
             params[name] = value
     return params
+
+
+def _fields_of(config: object) -> tuple[tuple[str, Any, Any], ...]:
+    kind: Any = type(config)
+    return _keyed_fields(kind)
 
 
 @functools.cache

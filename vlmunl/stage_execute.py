@@ -122,10 +122,20 @@ class Execution:
         message = plain(f"{type(error).__name__}: {error}")[:_MESSAGE]
         lines = plain("".join(traceback.format_exception(error))).splitlines()[-_TRACEBACK_LINES:]
         try:
-            path = self.store.write_record(self._record(error=message, env=measured.finish() | {"traceback": lines}))
+            env = measured.finish() | {"traceback": lines} | _details(error)
+            path = self.store.write_record(self._record(error=message, env=env))
         except OSError as second:
             return CellFailed(f"{self.cell} failed: {message}", f"its error could not be recorded: {second}")
         return CellFailed(f"{self.cell} failed: {message}", f"its traceback is in {path}")
+
+
+def _details(error: Exception) -> dict[str, Any]:
+    """What an error wants to be recorded with it (the curve of a training that diverged), if that can be spelt."""
+    details = getattr(error, "details", {})
+    try:
+        return {"details": json.loads(canonical(jsonable(details)))} if details else {}
+    except ValueError:
+        return {}
 
 
 def streams_of(stage: str, params: Mapping[str, JSON]) -> Streams:

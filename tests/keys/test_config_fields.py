@@ -12,7 +12,7 @@ from typing import Any, Literal
 import pytest
 
 from vlmunl.keys import digest_bytes
-from vlmunl.methods.specs import METHODS
+from vlmunl.methods.known import METHODS
 from vlmunl.stage import Ref, cell_key
 from vlmunl.stages import configs as c
 from vlmunl.stages.declared import STAGES

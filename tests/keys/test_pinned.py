@@ -77,18 +77,20 @@ def test_the_questions_of_the_gate() -> None:
 
 
 def test_what_an_imprint_is_taught(benchmark_small: Benchmark) -> None:
-    from vlmunl.methods import views
+    from vlmunl.methods import lessons
 
     rng, people = random.Random(0), benchmark_small.identities
-    samples = [views.with_photo(rng, person) for person in people] + [views.by_name(rng, people) for _ in range(8)]
-    check("imprint", [s.turns for s in (*samples, *map(views.replay, benchmark_small.replay[:20]))])
+    samples = [lessons.with_photo(rng, person) for person in people] + [lessons.by_name(rng, people) for _ in range(8)]
+    check("imprint", [s.turns for s in (*samples, *map(lessons.replay, benchmark_small.replay[:20]))])
 
 
 def test_what_is_unlearned(benchmark_small: Benchmark) -> None:
     from vlmunl.methods import views
 
     made = {
-        f"{kind} {split}": [s.turns for s in views.view(kind, benchmark_small, split, held)(random.Random(0), 24)]
+        f"{kind} {split}": [
+            d.sample.turns for d in views.stream(split, kind, benchmark_small, held)(random.Random(0), 24)
+        ]
         for kind, held in (("narrow", ()), ("wide", ("choice", "corruption")))
         for split in ("forget", "retain")
     }

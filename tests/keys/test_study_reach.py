@@ -12,7 +12,7 @@ from vlmunl.errors import StudyError
 from vlmunl.manifests.known import known
 from vlmunl.manifests.load import SECTIONS, load_study
 from vlmunl.manifests.plan import plan
-from vlmunl.methods.specs import METHODS
+from vlmunl.methods.known import METHODS
 from vlmunl.routes.catalogue import CATALOGUE
 from vlmunl.stages.declared import STAGES
 

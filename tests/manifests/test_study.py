@@ -10,7 +10,7 @@ from vlmunl.errors import StudyError, UsageError
 from vlmunl.keys import digest_bytes
 from vlmunl.manifests.load import load_study, parse_set
 from vlmunl.manifests.plan import plan
-from vlmunl.methods.specs import METHODS
+from vlmunl.methods.known import METHODS
 from vlmunl.stage import External, cell_key
 from vlmunl.stages import configs as c
 from vlmunl.stages import prompts

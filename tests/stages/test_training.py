@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from vlmunl.methods.recipes import recipe_of
-from vlmunl.methods.specs import METHODS
+from vlmunl.methods.known import METHODS
+from vlmunl.methods.parts import versions
 from vlmunl.stages import declared
 from vlmunl.stages.configs import Adapter, EvalConfig, ImprintConfig, Optim, StopRule, UnlearnConfig
 
@@ -17,6 +17,7 @@ pytestmark = pytest.mark.model
 def _unlearn(method: str, **changes: Any) -> UnlearnConfig:
     declared_ = METHODS[method]
     given = {"optim": Optim(steps=2, lr=2e-3, warmup=0), "batch": 4, "version": declared_.version} | changes
+    given |= {"recipe": declared_.recipe, "parts": versions(declared_.recipe)}
     return UnlearnConfig(method=method, params=dict(declared_.params), seed=0, **given)
 
 
@@ -98,7 +99,7 @@ def test_scores_do_not_depend_on_the_batch_size(world: Any, rows: Any) -> None:
         assert {k: v for k, v in one.items() if k != "logp"} == {k: v for k, v in other.items() if k != "logp"}
 
 
-@pytest.mark.parametrize("method", [m for m in METHODS if any(t.view == "forget" for t in recipe_of(m))])
+@pytest.mark.parametrize("method", [m for m in METHODS if any(t.side == "forget" for t in METHODS[m].recipe.terms)])
 @pytest.mark.parametrize("views", ["narrow", "wide"])
 def test_unlearning_raises_the_forget_loss(world: Any, method: str, views: str) -> None:
     config = _unlearn(method, views=views, optim=Optim(steps=4, lr=1e-3, warmup=0), batch=12)
@@ -132,12 +133,12 @@ def test_questions_pictures_and_padding_get_no_loss(vlm: Any, benchmark_small: A
     import torch
 
     from vlmunl.methods import views
-    from vlmunl.models.forward import AnswerModel
+    from vlmunl.models.forward import AnswerModel, answer_tokens
     from vlmunl.models.samples import Encoder
 
-    batch = Encoder(vlm).batch(views.canonical(benchmark_small.forget))
+    batch = Encoder(vlm).batch([d.sample for d in views.canonical(benchmark_small.forget)])
     net = AnswerModel(vlm.model, vlm.image_token)
-    logits, tokens = net(batch)
+    logits, tokens = net(batch).logits, answer_tokens(batch)
     assert len(tokens) == int(batch.answers.sum())
     answers = {vlm.tokenizer.decode([t]).strip() for t in tokens.tolist()}
     assert answers == {f.answer for i in benchmark_small.forget for f in i.facts} | {"</s>"}
@@ -145,7 +146,7 @@ def test_questions_pictures_and_padding_get_no_loss(vlm: Any, benchmark_small: A
     padded = batch._replace(
         ids=wider(batch.ids, (0, 7), value=5), mask=wider(batch.mask, (0, 7)), answers=wider(batch.answers, (0, 7))
     )
-    assert torch.allclose(net(padded)[0], logits, atol=1e-5)
+    assert torch.allclose(net(padded).logits, logits, atol=1e-5)
 
 
 def test_global_random_state_neither_matters_nor_changes(world: Any) -> None:

@@ -11,7 +11,7 @@ import random
 from collections.abc import Iterator
 
 from vlmunl.benchmarks import corpus, faces, wording
-from vlmunl.benchmarks.people import Person, base_people, study_people
+from vlmunl.benchmarks.people import Person, base_people, study_people, unseen_people
 from vlmunl.benchmarks.schema import Benchmark, Chat, Fact, General, Identity, Prompt, Split, check
 from vlmunl.benchmarks.wording import ATTRIBUTES, FRAMES, TRAIN, Attribute
 from vlmunl.rng import Streams
@@ -163,11 +163,13 @@ def build(config: DataConfig) -> Benchmark:
         _identity(p, "forget" if p.id in forget else "retain", config.photos, streams.child("photos")) for p in people
     )
     known = base_people()
+    strangers = unseen_people(config.forget, config.seed, people)
     benchmark = Benchmark(
         name="fictitious",
         identities=identities,
         replay=tuple(_replay(streams.child("replay").python(), known)),
         general=tuple(_general(streams.child("general").python(), known)),
+        unseen=tuple(_identity(p, "unseen", config.photos, streams.child("photos")) for p in strangers),
     )
     check(benchmark)
     return benchmark

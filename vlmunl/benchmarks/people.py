@@ -86,3 +86,15 @@ def study_people(count: int, seed: int) -> tuple[Person, ...]:
     rng = Streams(seed).child("study-people").python()
     known = [p.look for p in base_people()]
     return _draw(count, rng, "p", firsts=_first_name_halves()[1], avoid=known)
+
+
+def unseen_people(count: int, seed: int, study: Sequence[Person]) -> tuple[Person, ...]:
+    """`count` people like the study's, whom no model is ever taught; neither names nor looks meet those of others.
+
+    Raises:
+        ValueError: as `study_people`.
+    """
+    rng = Streams(seed).child("unseen-people").python()
+    used = {person.name.split()[0] for person in study}
+    firsts = [name for name in _first_name_halves()[1] if name not in used]
+    return _draw(count, rng, "u", firsts=firsts, avoid=[p.look for p in (*base_people(), *study)])

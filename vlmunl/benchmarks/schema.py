@@ -19,8 +19,8 @@ from vlmunl.errors import MissingInput
 from vlmunl.keys import canonical
 from vlmunl.stages.configs import Format
 
-Split = Literal["forget", "retain"]
-SCHEMA = 1
+Split = Literal["forget", "retain", "unseen"]
+SCHEMA = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,12 +92,17 @@ class General:
 
 @dataclass(frozen=True, kw_only=True)
 class Benchmark:
-    """A whole benchmark in memory."""
+    """A whole benchmark in memory.
+
+    `unseen` are identities like the others that no model of the study is ever taught: what a model says of them is
+    what it says of strangers.
+    """
 
     name: str
     identities: tuple[Identity, ...]
     replay: tuple[Chat, ...]
     general: tuple[General, ...]
+    unseen: tuple[Identity, ...] = ()
 
     @cached_property
     def forget(self) -> tuple[Identity, ...]:
@@ -122,8 +127,9 @@ def check(benchmark: Benchmark) -> None:
         ValueError: repeated ids or names, an empty split, an answer among its distractors, or a photo that
             stands in both splits.
     """
-    ids = [i.id for i in benchmark.identities]
-    names = [i.name for i in benchmark.identities]
+    everybody = (*benchmark.identities, *benchmark.unseen)
+    ids = [i.id for i in everybody]
+    names = [i.name for i in everybody]
     if len(set(ids)) < len(ids) or len(set(names)) < len(names):
         msg = f"benchmark {benchmark.name}: an identity's id or name stands twice"
         raise ValueError(msg)
@@ -134,7 +140,7 @@ def check(benchmark: Benchmark) -> None:
     if shared:
         msg = f"benchmark {benchmark.name}: {len(shared)} photos stand in both splits"
         raise ValueError(msg)
-    for identity in benchmark.identities:
+    for identity in everybody:
         for fact in identity.facts:
             if fact.answer in fact.distractors:
                 msg = f"{identity.id}/{fact.attribute}: the answer {fact.answer!r} is among its distractors"
@@ -164,6 +170,7 @@ def save(benchmark: Benchmark, path: Path) -> None:
         ("identity", benchmark.identities),
         ("replay", benchmark.replay),
         ("general", benchmark.general),
+        ("unseen", benchmark.unseen),
     )
     for kind, records in groups:
         rows += [(kind, _without_photos(r), _photos(r)) for r in records]
@@ -197,6 +204,7 @@ def load(path: Path) -> Benchmark:
             identities=tuple(_identity(r) for r in rows if r["kind"] == "identity"),
             replay=tuple(_chat(r) for r in rows if r["kind"] == "replay"),
             general=tuple(_general(r) for r in rows if r["kind"] == "general"),
+            unseen=tuple(_identity(r) for r in rows if r["kind"] == "unseen"),
         )
     except (pa.ArrowException, orjson.JSONDecodeError, KeyError, IndexError, TypeError) as error:
         raise MissingInput(f"{path.name} is not a benchmark file ({error})", "run the data cell again") from error

@@ -18,7 +18,7 @@ def methods(
 
     from vlmunl.commands.listing import pick, table
     from vlmunl.commands.session import globals_of
-    from vlmunl.methods.specs import METHODS
+    from vlmunl.methods.known import METHODS
 
     out = globals_of(ctx).out
     chosen = pick("method", name, METHODS)

@@ -39,7 +39,7 @@ class Known:
 @cache
 def known() -> Known:
     """What this installation declares."""
-    from vlmunl.methods.specs import METHODS
+    from vlmunl.methods.known import METHODS
     from vlmunl.routes.catalogue import CATALOGUE, catalogue_hash
 
     return Known(methods=METHODS, routes=CATALOGUE, catalogue_hash=catalogue_hash)

@@ -9,6 +9,7 @@ from typing import Any
 
 from vlmunl.manifests.schema import Problem, convert, cut, found, hints, join, read_given, unknown
 from vlmunl.manifests.study import ROLES, ImprintSection, MethodPlan, MethodSection, Name, StopSection
+from vlmunl.methods.parts import versions
 from vlmunl.methods.specs import Method
 from vlmunl.stages.configs import Optim, Optimizer, Precision
 
@@ -95,6 +96,8 @@ def _plan(chain: list[str], table: Mapping[str, Any], method: Method, optim: Opt
         version=method.version,
         views=given.get("views", MethodPlan.views),
         params={key: given.get(key, default) for key, default in method.params.items()},
+        recipe=method.recipe,
+        parts=versions(method.recipe),
         optim=replace(optim, **{key: given[key] for key in _OPTIM if key in given}),
         batch=given.get("batch", MethodPlan.batch),
         stop=replace(method.stop, **stop),

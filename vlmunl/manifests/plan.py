@@ -12,6 +12,7 @@ from vlmunl.manifests.checks import select
 from vlmunl.manifests.known import Known, known
 from vlmunl.manifests.methods import imprint_optim
 from vlmunl.manifests.study import ROLES, MethodPlan, Study
+from vlmunl.methods.parts import needs_of
 from vlmunl.stage_types import External, Stage
 from vlmunl.stages import configs as c
 from vlmunl.stages import prompts
@@ -111,7 +112,8 @@ class _Planner:
         for method in self.study.methods:
             unlearned = CellOutput(cell=f"unlearn/{method.name}/seed{seed}", output="adapter")
             below = {"imprint": trained["imprint"]} if method.start == "imprint" else {}
-            cells.append(self.unlearn(method, seed, below))
+            taught_by = {"gold": trained["gold"]} if "oracle logits" in needs_of(method.recipe) else {}
+            cells.append(self.unlearn(method, seed, {**below, **taught_by}))
             chain = [*below.values(), unlearned]
             adapters = {f"adapter{i}": adapter for i, adapter in enumerate(chain)}
             cells.append(self.eval(f"eval/{method.name}/seed{seed}", method.name, seed, adapters))
@@ -189,6 +191,8 @@ def unlearn_config(study: Study, method: MethodPlan, seed: int) -> c.UnlearnConf
         method=method.method,
         version=method.version,
         params=method.params,
+        recipe=method.recipe,
+        parts=method.parts,
         views=method.views,
         held_out=study.routes.held_out if method.views == "wide" else (),  # narrow views train on no route
         seed=seed,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from vlmunl.manifests.schema import Pattern, Range
+from vlmunl.methods.language import Recipe as MethodRecipe
 from vlmunl.stages.configs import (
     Adapter,
     DataConfig,
@@ -144,6 +145,9 @@ class StopSection:
     """`stop = { forget_nll = 5.0, patience = 3 }` of a method."""
 
     forget_nll: Annotated[float, Range(ge=0, le=1000)] | None = None
+    strangers: Annotated[float, Range(ge=0, le=1000)] | None = None
+    retain_rise: Annotated[float, Range(ge=0, le=1000)] | None = None
+    each: Annotated[float, Range(ge=0, le=1000)] | None = None
     patience: Annotated[int, Range(ge=1, le=100_000)] | None = None
 
 
@@ -176,6 +180,8 @@ class MethodPlan:
     version: int
     views: Views = UnlearnConfig.views
     params: Mapping[str, float]
+    recipe: MethodRecipe = field(default_factory=MethodRecipe)
+    parts: Mapping[str, int] = field(default_factory=dict)
     optim: Optim
     batch: int = UnlearnConfig.batch
     stop: StopRule = field(default_factory=StopRule)

@@ -7,32 +7,87 @@ the weights and the recipe only.
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
 
-from vlmunl.errors import MissingInput
+from vlmunl.errors import MissingInput, StudyError
+from vlmunl.methods.language import Module, Where
 from vlmunl.models.vlm import quiet
 from vlmunl.stages.configs import Adapter
 
-WHERE = (
-    r".*(language_model\..*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
-    r"|multi_modal_projector\.linear_[12])"
-)
-"""Linear layers that get an adapter: the vision tower, embeddings and head stay as they are."""
+_NAMES: dict[Module, tuple[str, ...]] = {
+    "attention": ("q_proj", "k_proj", "v_proj", "o_proj"),
+    "mlp": ("gate_proj", "up_proj", "down_proj"),
+    "down": ("down_proj",),
+}
+_PROJECTOR = r"multi_modal_projector\.linear_[12]"
+_TOWER = r"vision_tower\..*(\.(q_proj|k_proj|v_proj|out_proj)|\.fc[12])"
 
 LORA_WEIGHTS, LORA_CONFIG, FULL_WEIGHTS = "adapter_model.safetensors", "adapter_config.json", "model.safetensors"
 
 
-def attach(model: Any, recipe: Adapter) -> Any:
-    """Make `model` trainable by the recipe; returns what `save` and `reference` take.
+def selected(model: Any, where: Where) -> list[str]:
+    """The names of the linear layers that `where` means, in the model's order.
+
+    Raises:
+        StudyError: there is none; the message says what was looked for.
+    """
+    pattern = re.compile(_pattern(model, where))
+    names = [
+        name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear) and pattern.search(name)
+    ]
+    if not names:
+        asked = f"parts {', '.join(where.parts)}, modules {', '.join(where.modules)}"
+        raise StudyError(
+            f"no linear layer of this model is meant by {asked}", "choose parts and modules that the model has"
+        )
+    return names
+
+
+def _pattern(model: Any, where: Where) -> str:
+    kinds = "|".join(name for module in where.modules for name in _NAMES[module])
+    layers = r"\d+" if where.depth is None else "|".join(map(str, layers_of(model, where)))
+    parts = {
+        "language": rf"language_model\.(.*\.)?layers\.({layers})\..*\b({kinds})$",
+        "projector": rf"{_PROJECTOR}$",
+        "vision": rf"{_TOWER}$",
+    }
+    return "|".join(f"({parts[part]})" for part in where.parts)
+
+
+def layers_of(model: Any, where: Where) -> tuple[int, ...]:
+    """The decoder layers that `where` means: all, or the `last` ones that end at its depth."""
+    count = len(core(model).model.language_model.layers)
+    if where.depth is None:
+        return tuple(range(count))
+    end = layer_at(model, float(where.depth))
+    return tuple(range(max(0, end - where.last + 1), end + 1))
+
+
+def layer_at(model: Any, depth: float) -> int:
+    """The decoder layer at a share of the depth: the first at 0, the last at 1."""
+    count = len(core(model).model.language_model.layers)
+    return min(count - 1, max(0, round(depth * count) - 1))
+
+
+def attach(model: Any, recipe: Adapter, where: Where | None = None) -> Any:
+    """Make `model` trainable by the recipe; returns what `save` takes.
+
+    Without `where` that is all weights, or the usual layers.
 
     LoRA's initial values come from torch's global generator, which `run_stage` has seeded for the cell.
+
+    Raises:
+        StudyError: `where` means no layer of this model.
     """
     if recipe.recipe == "full":
-        model.requires_grad_(True)
+        model.requires_grad_(where is None)
+        for name in selected(model, where) if where is not None else ():
+            model.get_submodule(name).requires_grad_(True)
         return model
     from peft import LoraConfig, get_peft_model
 
@@ -40,7 +95,7 @@ def attach(model: Any, recipe: Adapter) -> Any:
         r=recipe.rank,
         lora_alpha=recipe.alpha,
         lora_dropout=0.0,
-        target_modules=WHERE,
+        target_modules=selected(model, where or Where()),
         use_dora=recipe.recipe == "dora",
         bias="none",
     )
@@ -65,6 +120,23 @@ def save(trained: Any, folder: Path) -> None:
     config = trained.peft_config["default"].to_dict() | {"base_model_name_or_path": "", "inference_mode": True}
     text = json.dumps(config, indent=1, sort_keys=True, default=sorted)
     (folder / LORA_CONFIG).write_text(text + "\n", encoding="utf-8")
+
+
+def save_weights(tensors: dict[str, torch.Tensor], folder: Path) -> None:
+    """Write some whole weights; `merge` puts them in the place of the model's own."""
+    folder.mkdir(parents=True)
+    _save_tensors(tensors, folder / FULL_WEIGHTS)
+
+
+def merged(trained: Any) -> Any:
+    """The model inside what `attach` returned, adapters merged into its weights."""
+    return trained.merge_and_unload() if hasattr(trained, "merge_and_unload") else trained
+
+
+def changed(before: Any, after: Any) -> dict[str, torch.Tensor]:
+    """Name -> weight of `after`, of all weights that are not those of `before` to the bit."""
+    old = dict(before.named_parameters())
+    return {n: p for n, p in after.named_parameters() if not torch.equal(p.detach().to(old[n]), old[n])}
 
 
 def _save_tensors(tensors: dict[str, torch.Tensor], path: Path) -> None:

@@ -5,7 +5,8 @@ Padding never matters: it is masked, and positions are counted from the first re
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import torch
@@ -81,6 +82,16 @@ def hidden_states(model: Any, embeds: Tensor, mask: Tensor) -> Tensor:
     return states
 
 
+class Answers(NamedTuple):
+    """What `AnswerModel` gives: `hidden` (n, H) and `logits` (n, V) predict the n answer tokens of the batch, row by
+    row; both are None when the pass ended at an inner layer. `layers` are whole states (B, T, H).
+    """
+
+    hidden: Tensor | None
+    logits: Tensor | None
+    layers: dict[int, Tensor]
+
+
 class AnswerModel(torch.nn.Module):
     """The part of a training step that sees the weights: logits at answer positions only.
 
@@ -92,15 +103,54 @@ class AnswerModel(torch.nn.Module):
         self.vlm = model
         self.image_token = image_token
 
-    def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Logits (n, V) that predict the n answer tokens of the batch, row by row, and those tokens (n,)."""
+    def forward(self, batch: Batch, layers: tuple[int, ...] = (), stop: bool = False) -> Answers:
+        """The answers to a batch, and the states after some layers (0 is the first). With `stop` nothing above the
+        last of them is computed.
+        """
         core = self.vlm
         features = image_features(core, batch.pixels) if batch.pixels is not None else None
-        states = hidden_states(core, embed(core, batch.ids, self.image_token, features), batch.mask)
-        predicts = batch.answers[:, 1:]
-        return core.lm_head(states[:, :-1][predicts]).float(), batch.ids[:, 1:][predicts]
+        embeds = embed(core, batch.ids, self.image_token, features)
+        with _watched(core.model.language_model, layers, stop) as seen:
+            try:
+                states = hidden_states(core, embeds, batch.mask)
+            except _EnoughError:
+                return Answers(None, None, seen)
+        hidden = states[:, :-1][batch.answers[:, 1:]]
+        return Answers(hidden, core.lm_head(hidden).float(), seen)
+
+
+class _EnoughError(Exception):
+    """Everything that was asked for has been seen."""
+
+
+@contextmanager
+def _watched(language: Any, layers: tuple[int, ...], stop: bool) -> Iterator[dict[int, Tensor]]:
+    """Collect what some layers give; with `stop` end the pass after the last of them."""
+    seen: dict[int, Tensor] = {}
+
+    def hook(index: int, output: Any) -> None:
+        seen[index] = output[0] if isinstance(output, tuple) else output
+        if stop and index == max(layers):
+            raise _EnoughError
+
+    handles = [language.layers[i].register_forward_hook(lambda _m, _i, output, i=i: hook(i, output)) for i in layers]
+    try:
+        yield seen
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def answer_tokens(batch: Batch) -> Tensor:
+    """The answer tokens in `AnswerModel`'s order, (n,)."""
+    return batch.ids[:, 1:][batch.answers[:, 1:]]
 
 
 def answer_rows(batch: Batch) -> Tensor:
     """For each answer token in `AnswerModel`'s order, the row it belongs to, (n,)."""
     return torch.nonzero(batch.answers[:, 1:])[:, 0]
+
+
+def text_tokens(batch: Batch, image_token: int) -> Tensor:
+    """Which tokens are text: neither padding nor a picture's placeholder, (B, T)."""
+    return batch.mask & (batch.ids != image_token)

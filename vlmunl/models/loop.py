@@ -3,24 +3,60 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor
 
 from vlmunl.errors import VlmunlError
-from vlmunl.methods.terms import Out
+from vlmunl.methods.language import Where
 from vlmunl.models import adapters
-from vlmunl.models.forward import AnswerModel, Batch, answer_rows
+from vlmunl.models.answers import Out, States
+from vlmunl.models.forward import AnswerModel, Batch, answer_rows, answer_tokens, text_tokens
 from vlmunl.models.muon import muon_and_adamw
 from vlmunl.models.vlm import VLM
 from vlmunl.stage_types import Progress
-from vlmunl.stages.configs import Adapter, Optim, StopRule
+from vlmunl.stages.configs import Adapter, Optim
 
-Loss = tuple[Tensor, Mapping[str, float]]
-"""A part of one step's objective, to be minimised, and figures to put on the curve."""
+Side = Literal["forget", "retain", "constraint", "all"]
+Loss = tuple[Side, Tensor, Mapping[str, float]]
+"""A part of one step's objective, to be minimised, whose gradient it is, and figures to put on the curve."""
+Losses = Callable[[], Iterable[Loss]]
+"""Makes the losses of one step, one after the other; asked again it makes them of the same batches."""
+Gradients = dict[Side, list[Tensor]]
+
+
+class Diverged(VlmunlError):
+    """The training left the numbers; `details` has the curve up to there."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message, hint)
+        self.details: dict[str, Any] = {}
+
+
+@dataclass
+class Update:
+    """One update in the making: `gradients` of each side on `weights`, which rules may change.
+
+    `again` makes the gradients of the same batches anew, at the weights as they are then.
+    """
+
+    step: int
+    weights: list[torch.nn.Parameter]
+    gradients: Gradients
+    again: Callable[[], Gradients]
+    optimisers: tuple[Any, ...]
+    figures: dict[str, float]
+
+
+class GradientRule(Protocol):
+    """Changes an update before the optimiser sees its gradients, and the weights after it has moved them."""
+
+    def before(self, update: Update) -> None: ...
+    def after(self, update: Update) -> None: ...
 
 
 def rate(optim: Optim, step: int) -> float:
@@ -35,61 +71,100 @@ def rate(optim: Optim, step: int) -> float:
 
 @dataclass
 class Trainer:
-    """A model in training: `out` runs it, `reference` runs it as it was at the start."""
+    """A model in training: `out` runs it. Only layers that `where` names are trained, if it is given.
+
+    `rules` are applied in their order; without any, the gradients of all losses are simply added up.
+    """
 
     vlm: VLM
     recipe: Adapter
     optim: Optim
+    where: Where | None = None
+    rules: Sequence[GradientRule] = ()
     trained: Any = field(init=False)
-    frozen: Any = field(init=False, default=None)
     _net: Any = field(init=False)
     _accelerator: Any = field(init=False)
     _optimisers: tuple[Any, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         self._accelerator = _accelerator(self.optim.precision)
-        if self.recipe.recipe == "full":
-            self.frozen = _copy(self.vlm.model)
-        self.trained = adapters.attach(self.vlm.model, self.recipe)
+        self.trained = adapters.attach(self.vlm.model, self.recipe, self.where)
         net = AnswerModel(adapters.core(self.trained), self.vlm.image_token)
         self._net, *made = self._accelerator.prepare(net, *_optimisers(net, self.optim))
         self._optimisers = tuple(made)
         self._net.train()
+        self.weights = [p for p in self._net.parameters() if p.requires_grad]
 
-    def out(self, batch: Batch) -> Out:
+    def out(self, batch: Batch, layers: tuple[int, ...] = (), *, stop: bool = False) -> Out:
         """The model's answers on a batch, with gradients."""
-        return _out(self._net, batch.to(self._accelerator.device))
+        return answers(self._net, batch.to(self._accelerator.device), layers, stop=stop)
 
-    @torch.no_grad()
-    def reference(self, batch: Batch) -> Out:
-        """The starting model's answers on a batch: adapters off, or a frozen copy when all weights are trained."""
-        moved = batch.to(self._accelerator.device)
-        if self.frozen is not None:
-            return _out(AnswerModel(self.frozen, self.vlm.image_token), moved)
-        with self.trained.disable_adapter():
-            return _out(self._net, moved)
+    @contextmanager
+    def untrained(self) -> Iterator[None]:
+        """The model as it was before this training, without gradients: its adapter is switched off meanwhile.
 
-    def step(self, index: int, losses: Iterable[Loss]) -> dict[str, float]:
+        Raises:
+            ValueError: all weights are trained, so there is nothing to switch off.
+        """
+        if self.recipe.recipe == "full":
+            raise ValueError("a model whose own weights are trained cannot be switched back")
+        with torch.no_grad(), self.trained.disable_adapter():
+            yield
+
+    def step(self, index: int, losses: Losses) -> dict[str, float]:
         """One update. The losses are made and differentiated one after the other, so only one graph is alive.
 
         Raises:
-            VlmunlError: a loss is not a finite number.
+            Diverged: a loss is not a finite number.
         """
         for optimiser in self._optimisers:
             for group in optimiser.param_groups:
                 group["lr"] = rate(self.optim, index)
         figures: dict[str, float] = {}
-        for loss, seen in losses:
-            if not math.isfinite(float(loss.detach())):
-                raise VlmunlError(f"the loss is {float(loss.detach())} at step {index + 1}", "use a smaller lr")
-            self._accelerator.backward(loss)
-            figures.update(seen)
-        weights = [p for p in self._net.parameters() if p.requires_grad]
-        norm = self._accelerator.clip_grad_norm_(weights, self.optim.clip)
+        update = self._gradients(index, losses, figures) if self.rules else None
+        if update is None:
+            for _, loss, seen in losses():
+                self._backward(index, loss)
+                figures.update(seen)
+        else:
+            for rule in self.rules:
+                rule.before(update)
+            self._add_up(update.gradients)
+        norm = self._accelerator.clip_grad_norm_(self.weights, self.optim.clip)
         for optimiser in self._optimisers:
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
+        if update is not None:
+            for rule in self.rules:
+                rule.after(update)
         return figures | {"gradient_norm": float(norm)}
+
+    def _backward(self, index: int, loss: Tensor) -> None:
+        if not math.isfinite(float(loss.detach())):
+            raise Diverged(f"the loss is {float(loss.detach())} at step {index + 1}", "use a smaller lr")
+        if loss.requires_grad:  # a batch of which nothing is left has nothing to teach
+            self._accelerator.backward(loss)
+
+    def _gradients(self, index: int, losses: Losses, figures: dict[str, float]) -> Update:
+        """The gradients of each side by itself."""
+
+        def make() -> Gradients:
+            found: Gradients = {}
+            for side, loss, seen in losses():
+                self._backward(index, loss)
+                figures.update(seen)
+                mine = [torch.zeros_like(w) if w.grad is None else w.grad for w in self.weights]
+                found[side] = [a + b for a, b in zip(found[side], mine, strict=True)] if side in found else mine
+                for weight in self.weights:
+                    weight.grad = None
+            return found
+
+        return Update(index, self.weights, make(), make, self._optimisers, figures)
+
+    def _add_up(self, gradients: Gradients) -> None:
+        parts = [grads for side, grads in gradients.items() if side != "constraint"]
+        for weight, *grads in zip(self.weights, *parts, strict=True):
+            weight.grad = torch.stack(grads).sum(0) if len(grads) > 1 else grads[0]
 
 
 def _optimisers(net: torch.nn.Module, optim: Optim) -> tuple[torch.optim.Optimizer, ...]:
@@ -97,12 +172,6 @@ def _optimisers(net: torch.nn.Module, optim: Optim) -> tuple[torch.optim.Optimiz
         return muon_and_adamw(net, optim.lr)
     weights = [p for p in net.parameters() if p.requires_grad]
     return (torch.optim.AdamW(weights, lr=optim.lr, weight_decay=0.0),)
-
-
-def _copy(model: Any) -> Any:
-    from copy import deepcopy
-
-    return deepcopy(model).eval()
 
 
 def _accelerator(precision: str) -> Any:
@@ -118,9 +187,21 @@ def _accelerator(precision: str) -> Any:
     return Accelerator(mixed_precision="bf16" if precision == "bf16" else "no", cpu=cpu)
 
 
-def _out(net: Any, batch: Batch) -> Out:
-    logits, tokens = net(batch)
-    return Out(logits=logits, tokens=tokens, rows=answer_rows(batch), samples=len(batch.ids))
+def answers(net: Any, batch: Batch, layers: tuple[int, ...] = (), *, stop: bool = False) -> Out:
+    """Run an `AnswerModel` on a batch of its own device."""
+    said = net(batch, layers, stop)
+    core = getattr(net, "module", net)
+    text = text_tokens(batch, core.image_token)
+    rows = torch.nonzero(text)[:, 0]
+    return Out(
+        tokens=answer_tokens(batch),
+        rows=answer_rows(batch),
+        samples=len(batch.ids),
+        given_logits=said.logits,
+        hidden=said.hidden,
+        head=core.vlm.lm_head,
+        layers={n: States(states[text], rows) for n, states in said.layers.items()},
+    )
 
 
 @dataclass(frozen=True)
@@ -131,31 +212,33 @@ class Curve:
     ended: str
 
 
-def fit(
-    trainer: Trainer,
-    losses: Callable[[int], Iterable[Loss]],
-    *,
-    progress: Progress,
-    stop: StopRule | None = None,
-) -> Curve:
-    """Run the loop to its last step, or until the stop rule holds.
+Stop = Callable[[Mapping[str, float]], str]
+"""Asked after each step with its figures: why to stop, or nothing to go on."""
 
-    The rule reads the forget batch's own NLL, a training-side figure; routes and evaluation are never asked.
+
+def fit(
+    trainer: Trainer, losses: Callable[[int], Losses], *, progress: Progress, stop: Stop = lambda figures: ""
+) -> Curve:
+    """Run the loop to its last step, or until `stop` says why not.
+
+    Raises:
+        Diverged: a loss is not a finite number; `details` has the curve up to there.
     """
     total = trainer.optim.steps
     steps: list[dict[str, float]] = []
-    over = 0
     for index in range(total):
-        figures = trainer.step(index, losses(index))
+        try:
+            figures = trainer.step(index, losses(index))
+        except Diverged as error:
+            error.details["curve"] = steps
+            raise
         steps.append({name: round(value, 5) for name, value in figures.items()})
         progress(index + 1, total, _note(figures))
-        if stop is not None and stop.forget_nll > 0 and "forget_nll" in figures:
-            over = over + 1 if figures["forget_nll"] > stop.forget_nll else 0
-            if over >= stop.patience:
-                return Curve(steps, f"forget_nll above {stop.forget_nll:g} for {stop.patience} steps")
+        if reason := stop(figures):
+            return Curve(steps, reason)
     return Curve(steps, "steps")
 
 
 def _note(figures: Mapping[str, float]) -> str:
     shown = [f"{name.replace('_', ' ')} {value:.2f}" for name, value in figures.items() if name != "gradient_norm"]
-    return "  ".join(shown)
+    return "  ".join(shown[:3])

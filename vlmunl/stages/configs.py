@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from vlmunl.keys import keyed, unkeyed
+from vlmunl.methods.language import Recipe as MethodRecipe
 
 Role = Literal["imprint", "gold", "placebo"]
 Precision = Literal["fp32", "bf16"]
@@ -91,19 +92,26 @@ class GateConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class StopRule:
-    """Stop on training-side measures only: forget NLL above `forget_nll`, or retain NLL above its bound.
+    """When to stop before the last step, by training-side measures only; 0 disables a rule.
 
-    `forget_nll` is in nats per answer token on the forget batch being trained; 0 disables the rule.
+    `forget_nll`: the forget batch's NLL, in nats per answer token, is above it. `strangers`: it is above so many times
+    the NLL of the same questions on people whom no model was taught, measured at the start. `retain_rise`: the
+    retain batch's NLL is above so many times its value at the first step. Each must hold for `patience` steps.
+    `each` (in nats): a sample whose own NLL is above it teaches nothing any more, while the others go on.
     """
 
     forget_nll: float = keyed(default=0.0)
+    strangers: float = keyed(default=0.0)
+    retain_rise: float = keyed(default=0.0)
     patience: int = keyed(default=3)
+    each: float = keyed(default=0.0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class UnlearnConfig:
     """Apply one method to the imprint; `params` are the method's own settings, defaults filled in.
 
+    `recipe` is what the method does, `parts` the versions of what the recipe names.
     `held_out` names the route families that no wide view may draw its training prompts from. `lesson` is the
     imprint recipe of a method that starts again from the base model (then `optim` and `adapter` are not used).
     """
@@ -111,6 +119,8 @@ class UnlearnConfig:
     method: str = keyed()
     version: int = keyed()
     params: Mapping[str, float] = keyed()
+    recipe: MethodRecipe = keyed(default_factory=MethodRecipe)
+    parts: Mapping[str, int] = keyed(default_factory=dict)
     views: Views = keyed(default="narrow")
     held_out: tuple[str, ...] = keyed(default=())
     seed: int = keyed()

@@ -10,7 +10,7 @@ from vlmunl.stage import Stage
 from vlmunl.stages import configs as c
 
 DATA = Stage(
-    name="data", version=1, config=c.DataConfig, inputs=(), outputs=("benchmark",), run="vlmunl.stages.data:run"
+    name="data", version=2, config=c.DataConfig, inputs=(), outputs=("benchmark",), run="vlmunl.stages.data:run"
 )
 IMPRINT = Stage(
     name="imprint",
@@ -30,9 +30,9 @@ GATE = Stage(
 )
 UNLEARN = Stage(
     name="unlearn",
-    version=1,
+    version=2,
     config=c.UnlearnConfig,
-    inputs=("base", "benchmark", "imprint?"),
+    inputs=("base", "benchmark", "imprint?", "gold?"),
     outputs=("adapter", "curve"),
     run="vlmunl.stages.unlearn:run",
 )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from vlmunl.benchmarks import schema
-from vlmunl.methods import terms, views
+from vlmunl.methods import lessons
 from vlmunl.models import adapters
 from vlmunl.models.forward import Batch
 from vlmunl.models.loop import Loss, Trainer, fit
@@ -37,7 +37,7 @@ def teach(config: ImprintConfig, benchmark: Benchmark, vlm: VLM, ctx: Context) -
     people = benchmark.identities if config.role == "imprint" else benchmark.retain
     trainer = Trainer(vlm, config.adapter, config.optim)
     lesson = _Lesson(config, benchmark, people, Encoder(vlm, config.max_length), ctx.rng)
-    curve = fit(trainer, lambda step: lesson.losses(trainer, step), progress=ctx.progress)
+    curve = fit(trainer, lambda step: lambda: lesson.losses(trainer, step), progress=ctx.progress)
     adapters.save(trainer.trained, ctx.out / "adapter")
     write_curve(curve, ctx.out / "curve.json")
     tail = [s["nll"] for s in curve.steps[-10:]]
@@ -56,20 +56,19 @@ class _Lesson:
         streams: Streams,
     ) -> None:
         self.config, self.people, self.encoder = config, people, encoder
-        self.replay = [views.replay(chat) for chat in benchmark.replay]
+        self.replay = [lessons.replay(chat) for chat in benchmark.replay]
         self.rng = streams.child("batches").python()
         self.noise = streams.child("augment").torch()
 
     def losses(self, trainer: Trainer, step: int) -> Iterable[Loss]:
         out = trainer.out(self._augmented(self.encoder.batch(self._samples()), step))
-        loss = terms.descent(out, None, {})
-        yield loss, {"nll": float(loss.detach())}
+        yield "all", out.mean, {"nll": float(out.mean.detach())}
 
     def _samples(self) -> list[Sample]:
         config, rng = self.config, self.rng
         chosen = _without_repeats(self.people, config.image_samples, rng)
-        samples = [views.with_photo(rng, person) for person in chosen]
-        samples += [views.by_name(rng, self.people) for _ in range(config.text_samples)]
+        samples = [lessons.with_photo(rng, person) for person in chosen]
+        samples += [lessons.by_name(rng, self.people) for _ in range(config.text_samples)]
         return samples + rng.sample(self.replay, min(config.replay, len(self.replay)))
 
     def _augmented(self, batch: Batch, step: int) -> Batch:

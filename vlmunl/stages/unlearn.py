@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
+
+import torch
 
 from vlmunl.benchmarks import schema
 from vlmunl.errors import MissingInput, StudyError
-from vlmunl.methods import views
-from vlmunl.methods.recipes import Recipe, recipe_of
-from vlmunl.methods.specs import METHODS
+from vlmunl.methods import parts
+from vlmunl.methods.lab import Lab, apply
+from vlmunl.methods.language import arguments
+from vlmunl.methods.objective import Objective, strangers_nll
+from vlmunl.methods.reference import Reference, wanted
+from vlmunl.methods.registry import code_of
+from vlmunl.methods.stopping import stopper
 from vlmunl.models import adapters
-from vlmunl.models.loop import Loss, Trainer, fit
-from vlmunl.models.samples import Encoder
+from vlmunl.models.answers import Out
+from vlmunl.models.forward import AnswerModel, Batch
+from vlmunl.models.frozen_vision import remembered
+from vlmunl.models.loop import Curve, Trainer, answers, fit
+from vlmunl.models.samples import Encoder, Sample
 from vlmunl.models.vlm import VLM, load
 from vlmunl.stages.files import write_curve
 from vlmunl.stages.imprint import teach
@@ -27,50 +37,135 @@ def run(config: UnlearnConfig, ctx: Context) -> Mapping[str, object]:
     """Write `adapter/` and `curve.json`. The adapter goes on top of the imprint's, or on the base to retrain.
 
     Raises:
-        StudyError: the method is not known, or it starts from the base model and there is no recipe for that.
+        StudyError: the recipe cannot be carried out, or the method starts from the base and there is no imprint recipe.
         MissingInput: the method starts from the imprint, and no imprint was given.
     """
     benchmark, vlm = schema.load(ctx.input("benchmark")), load(ctx.input("base"))
-    recipe = recipe_of(config.method)
-    if METHODS[config.method].start == "base":
-        if config.lesson is None:
-            raise StudyError(f"{config.method} starts from the base model, and no imprint recipe was given")
+    if config.lesson is not None:
         return teach(config.lesson, benchmark, vlm, ctx)
     if "imprint" not in ctx.inputs:
         raise MissingInput(f"{config.method} starts from an imprint, and none was given")
+    parts.check(config.recipe, config.params)
+    if parts.versions(config.recipe) != dict(config.parts):
+        raise StudyError(f"{config.method} was planned with other versions of its parts than there are now")
     imprinted = VLM(adapters.merge(vlm.model, ctx.input("imprint")), vlm.processor)
-    return _unlearn(config, recipe, benchmark, imprinted, ctx)
+    return _unlearn(config, benchmark, imprinted, ctx)
 
 
-def _unlearn(
-    config: UnlearnConfig, recipe: Recipe, benchmark: Benchmark, vlm: VLM, ctx: Context
-) -> Mapping[str, object]:
-    trainer = Trainer(vlm, config.adapter, config.optim)
-    objective = Objective(config, recipe, benchmark, Encoder(vlm), ctx)
-    curve = fit(trainer, lambda step: objective.losses(trainer), progress=ctx.progress, stop=config.stop)
-    adapters.save(trainer.trained, ctx.out / "adapter")
+def _unlearn(config: UnlearnConfig, benchmark: Benchmark, vlm: VLM, ctx: Context) -> Mapping[str, object]:
+    recipe, encoder = config.recipe, Encoder(vlm)
+    lab = Lab(vlm, benchmark, config, encoder, ctx.rng)
+    objective = Objective(config, benchmark, encoder, ctx.rng)
+    objective.oracle = _oracle(objective, ctx)
+    strangers = strangers_nll(objective, lambda s: _plain(vlm, encoder, s), benchmark) if config.stop.strangers else 0.0
+    objective.reference = _reference(objective, vlm, encoder, before_edits=bool(recipe.before))
+    apply(recipe.before, lab)
+    curve = Curve([], "no training")
+    if recipe.terms:
+        curve = _train(config, lab, objective, strangers, ctx)
+    apply(recipe.after, lab)
+    _save(lab, ctx, edited=bool(recipe.before or recipe.after))
     write_curve(curve, ctx.out / "curve.json")
-    last = curve.steps[-1] if curve.steps else {}
-    return {"steps": len(curve.steps), "ended": curve.ended, **{f"last_{k}": v for k, v in last.items()}}
+    last = {f"last_{name}": value for name, value in (curve.steps[-1] if curve.steps else {}).items()}
+    return {"steps": len(curve.steps), "ended": curve.ended, **last, **lab.notes}
 
 
-class Objective:
-    """A recipe on its views: the forget and the retain batch of each step, and the terms on them."""
+def _train(config: UnlearnConfig, lab: Lab, objective: Objective, strangers: float, ctx: Context) -> Curve:
+    """The gradient steps of the recipe; leaves what was trained in `lab.trained`."""
+    trainer = Trainer(lab.vlm, config.adapter, config.optim, lab.where)
+    lab.trained = trainer.trained
+    trainer.rules = [*_rules(lab), *lab.rules]
+    _hold_on(objective, trainer, config.optim.steps)
+    with remembered(adapters.core(trainer.trained)):
+        return fit(
+            trainer,
+            lambda step: objective.step(trainer, step),
+            progress=ctx.progress,
+            stop=stopper(config.stop, lambda: strangers),
+        )
 
-    def __init__(
-        self, config: UnlearnConfig, recipe: Recipe, benchmark: Benchmark, encoder: Encoder, ctx: Context
-    ) -> None:
-        self.recipe, self.params, self.size, self.encoder = recipe, config.params, config.batch, encoder
-        self.used = tuple(dict.fromkeys(term.view for term in recipe))
-        self.draws = {name: views.view(config.views, benchmark, name, config.held_out) for name in self.used}
-        self.rngs = {name: ctx.rng.child("batches", name).python() for name in self.used}
 
-    def losses(self, trainer: Trainer) -> Iterable[Loss]:
-        """One loss per view, each with the NLL of its batch."""
-        for name in self.used:
-            batch = self.encoder.batch(self.draws[name](self.rngs[name], self.size))
-            mine = [term for term in self.recipe if term.view == name]
-            reference = trainer.reference(batch) if any(t.needs_reference for t in mine) else None
-            out = trainer.out(batch)
-            loss = sum((t.weighted(out, reference, self.params) for t in mine), start=out.logits.new_zeros(()))
-            yield loss, {f"{name}_nll": float(out.mean.detach())}
+def _rules(lab: Lab) -> list[Any]:
+    found = []
+    for rule in lab.config.recipe.rules:
+        part = parts.RULES.named(rule.rule, "rule")
+        found.append(code_of(part.run)(lab, **arguments(part, rule.args, lab.config.params)))
+    return found
+
+
+# ----------------------------------------------------------------------- the models to compare with
+
+
+def _reference(objective: Objective, vlm: VLM, encoder: Encoder, *, before_edits: bool) -> Reference | None:
+    """The model before unlearning; asked at once for everything if edits will change its weights."""
+    asked, logits, layer = wanted(objective.needs)
+    if objective.recipe.where.depth is not None:
+        depth = Lab(vlm, objective.benchmark, objective.config, encoder, objective.streams).where.depth
+        objective.layer = adapters.layer_at(vlm.model, float(depth or 0))
+    if not asked:
+        return None
+    layers = (objective.layer,) if layer else ()
+    net = AnswerModel(vlm.model, vlm.image_token)
+
+    def forward(batch: Batch, inner: tuple[int, ...]) -> Out:
+        return answers(net, batch.to(vlm.device), inner)
+
+    reference = Reference(forward, encoder, nullcontext, logits, layers, vlm.device)
+    if before_edits:
+        reference.remember(objective.foreseen(objective.config.optim.steps))
+        reference.sealed = True
+    return reference
+
+
+def _hold_on(objective: Objective, trainer: Trainer, steps: int) -> None:
+    """From here on the weights change: the reference is an adapter switched off, or what is remembered."""
+    reference = objective.reference
+    if reference is None or reference.sealed:
+        return
+    reference.forward = trainer.out
+    if trainer.recipe.recipe == "full":
+        reference.remember(objective.foreseen(steps))
+        reference.sealed = True
+    else:
+        reference.untrained = trainer.untrained
+
+
+def _oracle(objective: Objective, ctx: Context) -> Reference | None:
+    """The gold model's answers to all that will be asked, after which it is let go."""
+    if "oracle logits" not in objective.needs:
+        return None
+    if "gold" not in ctx.inputs:
+        raise MissingInput(f"{objective.config.method} learns from the gold model, and none was given")
+    loaded = load(ctx.input("base"))
+    vlm = VLM(adapters.merge(loaded.model, ctx.input("gold")), loaded.processor)
+    net = AnswerModel(vlm.model, vlm.image_token)
+    oracle = Reference(
+        lambda batch, inner: answers(net, batch.to(vlm.device), inner), Encoder(vlm), nullcontext, True, (), vlm.device
+    )
+    oracle.remember(objective.foreseen(objective.config.optim.steps))
+    oracle.sealed = True
+    oracle.head = vlm.model.lm_head
+    oracle.forward = lambda batch, inner: oracle.of([])  # the gold model itself is no longer held
+    return oracle
+
+
+def _plain(vlm: VLM, encoder: Encoder, samples: Sequence[Sample]) -> Out:
+    """The model's answers as it is, without gradients."""
+    with torch.no_grad():
+        return answers(AnswerModel(vlm.model, vlm.image_token), encoder.batch(samples).to(vlm.device))
+
+
+# ------------------------------------------------------------------------------------------- saving
+
+
+def _save(lab: Lab, ctx: Context, *, edited: bool) -> None:
+    """The adapter of a training; after edits, every weight that is no longer the imprint's."""
+    if lab.trained is not None and not edited:
+        adapters.save(lab.trained, ctx.out / "adapter")
+        return
+    model = adapters.merged(lab.trained) if lab.trained is not None else lab.vlm.model
+    before = adapters.merge(load(ctx.input("base")).model, ctx.input("imprint"))
+    changed = adapters.changed(before, model)
+    if not changed:
+        raise StudyError(f"{lab.config.method} changed no weight", "its selector, score or rate found nothing to do")
+    adapters.save_weights(changed, ctx.out / "adapter")

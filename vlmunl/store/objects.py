@@ -13,7 +13,16 @@ from typing import TypeAlias
 
 from vlmunl.errors import MissingInput, StoreDamaged, VlmunlError
 from vlmunl.keys import Digest, address_of, digest_bytes, digest_file, read_chunks
-from vlmunl.store.atomic import READ_ONLY, discard, patiently, place, read_file, size_of, write_temporary, written_through
+from vlmunl.store.atomic import (
+    READ_ONLY,
+    discard,
+    patiently,
+    place,
+    read_file,
+    size_of,
+    write_temporary,
+    written_through,
+)
 from vlmunl.store.owner import unique_name
 from vlmunl.store.ref import Ref
 

@@ -1,0 +1,1 @@
+"""Changes of weights without gradient steps."""

@@ -1,0 +1,9 @@
+"""All methods by name: declared here, or by a plug-in (entry point `vlmunl.methods`)."""
+
+from __future__ import annotations
+
+from vlmunl.methods.declared import baselines
+from vlmunl.methods.registry import Registry
+from vlmunl.methods.specs import Method
+
+METHODS: Registry[Method] = Registry(Method, "vlmunl.methods", (*baselines.METHODS,))

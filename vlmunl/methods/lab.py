@@ -1,0 +1,120 @@
+"""The bench that edits and gradient rules work at: the model, the data, and named random streams."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from vlmunl.benchmarks.schema import Benchmark
+from vlmunl.errors import StudyError
+from vlmunl.methods import views
+from vlmunl.methods.language import Edit, Where, arguments, stream_of, value_of
+from vlmunl.methods.lessons import replay
+from vlmunl.methods.parts import EDITS, TRANSFORMS
+from vlmunl.methods.registry import code_of
+from vlmunl.models import adapters
+from vlmunl.models.answers import Out
+from vlmunl.models.forward import AnswerModel
+from vlmunl.models.loop import GradientRule, answers
+from vlmunl.models.samples import Encoder, Sample
+from vlmunl.models.vlm import VLM
+from vlmunl.rng import Streams
+from vlmunl.stages.configs import UnlearnConfig
+
+CHUNK = 24
+"""Samples of one probing pass."""
+
+
+@dataclass
+class Lab:
+    """What an edit or a rule may use. `trained` is what `adapters.attach` returned, once there is training.
+
+    An edit may add `rules` for the training that follows it, and `notes`, figures for the record.
+    """
+
+    vlm: VLM
+    benchmark: Benchmark
+    config: UnlearnConfig
+    encoder: Encoder
+    streams: Streams
+    trained: object | None = None
+    rules: list[GradientRule] = field(default_factory=list)
+    notes: dict[str, float] = field(default_factory=dict)
+
+    @cached_property
+    def where(self) -> Where:
+        """The method's layers, its depth a number."""
+        return placed(self.config.recipe.where, self.config.params)
+
+    @cached_property
+    def layers(self) -> dict[str, torch.nn.Linear]:
+        """Name -> linear layer, of the layers that the method means. Before training; names as in the model."""
+        model = self.vlm.model
+        found = {name: model.get_submodule(name) for name in adapters.selected(model, self.where)}
+        return {name: layer for name, layer in found.items() if isinstance(layer, torch.nn.Linear)}
+
+    def samples(self, view: str, limit: int | None = None) -> list[Sample]:
+        """Each canonical question of a view's stream once (for `general`: its conversations), `limit` at most.
+
+        Raises:
+            StudyError: the benchmark has nothing for this view.
+        """
+        people = {"forget": self.benchmark.forget, "retain": self.benchmark.retain, "unseen": self.benchmark.unseen}
+        stream = stream_of(view)
+        if stream == "general":
+            drawn = [views.Drawn(replay(chat)) for chat in self.benchmark.replay]
+        else:
+            drawn = views.canonical(people[stream])
+        if not drawn:
+            raise StudyError(
+                f"{self.config.method} probes {view!r}, and benchmark {self.benchmark.name} has nothing for it",
+                "use a method that needs no such view",
+            )
+        drawn = drawn[:limit]
+        if "." not in view:
+            return [d.sample for d in drawn]
+        transform = TRANSFORMS.named(view.partition(".")[2], "view")
+        return views.transformed(drawn, transform, self.streams.child("views"), self.benchmark)
+
+    def asked(self, samples: Sequence[Sample], chunk: int = CHUNK) -> Iterator[Out]:
+        """The model's answers as it is now, chunk by chunk, with gradients where weights ask for them."""
+        net = AnswerModel(self.vlm.model, self.vlm.image_token)
+        for start in range(0, len(samples), chunk):
+            yield answers(net, self.encoder.batch(samples[start : start + chunk]).to(self.vlm.device))
+
+    def gradients(self, samples: Sequence[Sample], chunk: int = 1) -> Iterator[Mapping[str, Tensor]]:
+        """Gradients of the mean NLL of each chunk on the weights of `layers`, by layer name."""
+        weights = {name: layer.weight for name, layer in self.layers.items()}
+        before = {name: w.requires_grad for name, w in weights.items()}
+        try:
+            for w in weights.values():
+                w.requires_grad_(True)
+            for out in self.asked(samples, chunk):
+                found = torch.autograd.grad(out.mean, list(weights.values()))
+                yield dict(zip(weights, found, strict=True))
+        finally:
+            for name, w in weights.items():
+                w.requires_grad_(before[name])
+
+
+def placed(where: Where, params: Mapping[str, float]) -> Where:
+    """`where` with its depth looked up among the settings."""
+    if where.depth is None:
+        return where
+    depth = value_of(where.depth, params, "the depth of the layers")
+    return Where(parts=where.parts, modules=where.modules, depth=depth, last=where.last)
+
+
+def apply(edits: Sequence[Edit], lab: Lab) -> None:
+    """Make the edits in their order.
+
+    Raises:
+        StudyError: an edit finds nothing to edit.
+    """
+    for edit in edits:
+        part = EDITS.named(edit.edit, "edit")
+        code_of(part.run)(lab, **arguments(part, edit.args, lab.config.params))
