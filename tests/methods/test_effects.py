@@ -48,7 +48,8 @@ def test_one_small_step_does_what_the_loss_declares(name: str) -> None:
     logits = _logits(1).requires_grad_()
     other, states = _logits(2).requires_grad_(), torch.ones(4, 6, requires_grad=True)
     loss = _value(name, logits, other, states)
-    assert loss.ndim == 0 and bool(torch.isfinite(loss))
+    assert loss.ndim == 0
+    assert bool(torch.isfinite(loss))
     effect = LOSSES[name].effect
     if effect == "anchors":
         moved = (logits + 0.5 * _logits(7)).detach()
@@ -76,7 +77,9 @@ def test_every_declared_method_is_whole(method: str) -> None:
         check(declared.recipe, dict(declared.params))
         assert set(declared.params) <= _named(method)
         assert versions(declared.recipe) or declared.recipe.terms
-    assert declared.objective and declared.source and declared.fails
+    assert declared.objective
+    assert declared.source
+    assert declared.fails
 
 
 def _named(method: str) -> set[str]:
