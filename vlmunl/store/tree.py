@@ -12,7 +12,8 @@ from pathlib import Path
 import orjson
 
 from vlmunl.errors import MissingInput, VlmunlError
-from vlmunl.keys import canonical, digest_bytes, digest_file
+from vlmunl.keys import canonical, digest_bytes
+from vlmunl.store.known_digests import known_digest
 from vlmunl.store.ref import Ref, checked_hashes
 
 FORMAT = "tree/1"
@@ -107,7 +108,8 @@ def _check_file(entry: os.DirEntry[str]) -> None:
 def tree_ref_of_directory(path: Path, *, skip: Collection[str] = NOT_CONTENT) -> Ref:
     """Content address of a directory as it lies on disk, without storing it: for base models.
 
-    Reads every byte. Files and folders named in `skip` do not count.
+    Reads every byte, but for large files that are as they were when they were last read (`known_digests`). Files and
+    folders named in `skip` do not count.
 
     Raises:
         MissingInput: there is no such directory, or a file in it cannot be read.
@@ -117,7 +119,7 @@ def tree_ref_of_directory(path: Path, *, skip: Collection[str] = NOT_CONTENT) ->
     entries = []
     for name, file in walk(path, skip):
         try:
-            digest = digest_file(file)
+            digest = known_digest(file)
         except OSError as error:
             raise MissingInput(f"cannot read {file}: {error.strerror}") from None
         entries.append(TreeEntry(path=name, xxh3=digest.xxh3, sha256=digest.sha256, size=digest.size))
