@@ -13,7 +13,8 @@ import pytest
 
 from vlmunl.store import Store
 from vlmunl.store.claims import Claim, Claims
-from vlmunl.store.owner import alive, machine, process_start, unique_name
+from vlmunl.store.owner import alive, machine, parse_name, process_start, unique_name
+from vlmunl.store.scratch import abandoned
 
 
 @pytest.fixture
@@ -131,3 +132,13 @@ def test_what_dead_processes_left_is_swept_and_nothing_else(store: Store) -> Non
     with store.scratch():
         pass
     assert sorted(p.name for p in tmp.iterdir()) == sorted(kept)
+
+
+def test_a_later_process_under_the_same_id_is_not_the_maker() -> None:
+    """Process ids come round: within minutes on a busy node with 32,768 of them."""
+    mine = unique_name()
+    owner = parse_name(mine)
+    assert owner == (machine(), os.getpid(), process_start(os.getpid()))
+    assert not abandoned(mine)
+    assert abandoned(f"{machine()}-{os.getpid()}-{owner.start - 1}.{'4' * 32}")
+    assert not abandoned(f"{machine()}-{os.getpid()}-{'4' * 32}")  # an older name does not tell

@@ -14,10 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
-from uuid import uuid4
 
 from vlmunl.store.atomic import discard
-from vlmunl.store.owner import alive, machine, parse_name, process_start
+from vlmunl.store.owner import alive, machine, parse_name, process_start, unique_name
 
 HEARTBEAT = 5.0
 PATIENCE = 90.0
@@ -78,7 +77,7 @@ class Claims:
 def _left_unwritten(name: str) -> bool:
     """Was the process that made this file killed before it wrote its claim?"""
     owner = parse_name(name.partition(".")[2])
-    return owner is not None and owner[0] == machine() and not alive(owner[1])
+    return owner is not None and owner.dead
 
 
 def _read(path: Path) -> Entry | None:
@@ -98,7 +97,7 @@ class Claim:
         self._claims = claims
         self._key = key
         self._heartbeat = heartbeat
-        self._name = f"{key}.{machine()}-{os.getpid()}-{uuid4().hex[:8]}"
+        self._name = f"{key}.{unique_name()}"
         self._ticket = 0
         self._counter = 0
         self._lock = threading.Lock()

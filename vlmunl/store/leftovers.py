@@ -58,8 +58,8 @@ def _below(folder: Path, prefix: str, running: Mapping[str, Entry], now: float) 
             continue
         plain = name.removeprefix(prefix)
         owner, dead = parse_name(plain), abandoned(plain)
-        here = owner is not None and owner[0] == machine()
-        busy = not dead and (here or owner in owners or (owner is not None and now - stored.when < 3600))
+        here = owner is not None and owner.machine == machine()
+        busy = not dead and (here or (owner and owner[:2]) in owners or (owner is not None and now - stored.when < 3600))
         yield Leftover(what="tmp", stored=stored, dead=dead, busy=busy)
 
 
@@ -68,7 +68,7 @@ def _claims(folder: Path, now: float) -> Iterator[Leftover]:
     names = sorted(entry.name for entry in os.scandir(folder)) if folder.is_dir() else []
     for name in names:
         owner, stored = parse_name(name.partition(".")[2]), _measured(folder / name)
-        if owner and owner[0] != machine() and stored is not None and now - stored.when > SILENT:
+        if owner and owner.machine != machine() and stored is not None and now - stored.when > SILENT:
             yield Leftover(what="claim", stored=stored)
 
 

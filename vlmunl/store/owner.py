@@ -8,6 +8,7 @@ import re
 import socket
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 from uuid import uuid4
 
 import xxhash
@@ -35,17 +36,36 @@ def _or_nothing(read: Callable[[], str]) -> str:
         return ""
 
 
+class Owner(NamedTuple):
+    """The process that made a file; `start` is as of `process_start`, 0 if it is not known."""
+
+    machine: str
+    pid: int
+    start: int = 0
+
+    @property
+    def dead(self) -> bool:
+        """Is it known not to live? Of another machine's process nothing is known."""
+        return self.machine == machine() and not alive(self.pid, self.start)
+
+
 def unique_name() -> str:
-    """A file name that no other process on any host makes: machine-pid-uuid."""
-    return f"{machine()}-{os.getpid()}-{uuid4().hex}"
+    """A file name that no other process on any host makes: machine-pid-start.uuid."""
+    return f"{machine()}-{os.getpid()}-{_own_start(os.getpid())}.{uuid4().hex}"
 
 
-def parse_name(name: str) -> tuple[str, int] | None:
-    """(machine, pid) of a `unique_name`; None if it is not one."""
+@functools.cache
+def _own_start(pid: int) -> int:
+    return process_start(pid)
+
+
+def parse_name(name: str) -> Owner | None:
+    """Who made the file of this `unique_name`; None if it is not one. Older names tell no start."""
     parts = name.rsplit("-", 2)
     if len(parts) != 3 or not parts[1].isdecimal() or len(parts[1]) > 9:
         return None
-    return parts[0], int(parts[1])
+    start, dot, _ = parts[2].partition(".")
+    return Owner(parts[0], int(parts[1]), int(start) if dot and start.isdecimal() else 0)
 
 
 def process_start(pid: int) -> int:

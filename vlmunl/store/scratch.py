@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from vlmunl.store.atomic import discard, discard_tree
-from vlmunl.store.owner import alive, machine, parse_name, unique_name
+from vlmunl.store.owner import parse_name, unique_name
 
 
 @contextlib.contextmanager
@@ -38,4 +38,4 @@ def sweep(below: Path) -> None:
 def abandoned(name: str) -> bool:
     """Was what has this name left behind by a process of this machine that is dead?"""
     owner = parse_name(name)
-    return owner is not None and owner[0] == machine() and not alive(owner[1])
+    return owner is not None and owner.dead
