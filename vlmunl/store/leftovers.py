@@ -59,7 +59,8 @@ def _below(folder: Path, prefix: str, running: Mapping[str, Entry], now: float) 
         plain = name.removeprefix(prefix)
         owner, dead = parse_name(plain), abandoned(plain)
         here = owner is not None and owner.machine == machine()
-        busy = not dead and (here or (owner and owner[:2]) in owners or (owner is not None and now - stored.when < 3600))
+        heard = owner is not None and (owner[:2] in owners or now - stored.when < 3600)
+        busy = not dead and (here or heard)
         yield Leftover(what="tmp", stored=stored, dead=dead, busy=busy)
 
 
