@@ -8,6 +8,7 @@ import tomllib
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,14 +17,18 @@ from tests.fuzz.mutate import HOSTILE, NAMES, Case, cases, torn, twisted
 from tests.keys import pretend
 from tests.keys.reach import STUDY, schema_keys
 from vlmunl.errors import StudyError, UsageError, VlmunlError
+from vlmunl.manifests import adhoc
 from vlmunl.manifests.load import SECTIONS, load_study
 from vlmunl.manifests.plan import plan
+from vlmunl.methods import parts
 
 REPO = Path(__file__).parents[2]
 TEXTS = [STUDY.encode(), *(p.read_bytes() for p in sorted((REPO / "manifests").glob("*.toml")))]
 TABLES = [tomllib.loads(text.decode()) for text in TEXTS]
 LONGEST = 3000
 STEP = r"""(?:[A-Za-z0-9_…-]+|'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
+PARTS = {"methods.terms": 'loss = "npo", ', "methods.rules": "", "methods.before": "", "methods.after": ""}
+WHOLE = {f"methods.{key}" for key in adhoc.KEYS}
 KEY = re.compile(rf"{STEP}(?:\.{STEP}|\[\d+\])*")
 
 
@@ -83,6 +88,43 @@ def test_no_study_file_brings_more_than_one_line(tmp_path):
     assert seen.count("taken") > len(seen) / 20, "the mutations are too wild to reach what lies deeper"
 
 
+def hostile_terms(rng: random.Random) -> str:
+    """`[methods.mine]` as a shredder would write it: known and unknown parts, views and settings, hostile numbers."""
+    losses, views = (
+        (*parts.LOSSES, "nppo", ""),
+        ("forget", "retain", "general", "unseen", "forget.idk", "x", ".", "forget."),
+    )
+    wild = rng.choice((0.05, 0.3, 1.0))
+    names = ("weight", "beta", "other", "constraint", "dual", "args", "gamma", "alpha", "__class__")
+
+    def entry() -> Any:
+        if rng.random() < wild:
+            return rng.choice(HOSTILE)
+        term: dict[str, Any] = {"loss": rng.choice(losses if rng.random() < wild else ("ga", "ce", "npo"))}
+        term["view"] = rng.choice(views if rng.random() < wild else ("forget", "retain"))
+        for name in rng.sample(names, rng.randrange(3)) if rng.random() < wild else ():
+            term[name] = rng.choice((rng.choice(HOSTILE), 1, 0.5, "retain", "keep"))
+        return term
+
+    section: dict[str, Any] = {"terms": [entry() for _ in range(rng.choice((0, 1, 1, 2, 2, 3, 70)))]}
+    for name in rng.sample(adhoc.KEYS, rng.randrange(3)) if rng.random() < 2 * wild else ():
+        section[name] = rng.choice(
+            (rng.choice(HOSTILE), [entry()], {"depth": rng.choice(HOSTILE)}, "alternate", {"keep": 1})
+        )
+    if rng.random() < 0.2:
+        section["like"] = rng.choice(("ga", "npo", "retrain", "mine", "nobody"))
+    return toml.dump({"methods": {"ga": {}, "mine": section, "more": {"like": "mine"}}})
+
+
+def test_no_recipe_brings_more_than_one_line(tmp_path):
+    head = '[study]\nname = "s"\nseeds = [0]\n[model]\nid = "base"\n'
+    path, seen = tmp_path / "s.toml", []
+    for i in range(cases(600, 10_000)):
+        text = head + hostile_terms(random.Random(f"recipe/{i}"))
+        seen.append(check(path, Case(f"recipe/{i}", text.encode(errors="surrogatepass"))))
+    assert seen.count("taken") > len(seen) / 20
+
+
 def refusal(path: Path, option: str) -> VlmunlError | None:
     """What is said to a study with one `--set` option; None if it is taken."""
     try:
@@ -97,6 +139,19 @@ def option_of(key: str, value: str) -> str:
     section, _, last = key.rpartition(".")
     if section in ("imprint.override", "evidence.exclude"):
         return f"{section}=[{{ {last} = {value} }}]"
+    if section in PARTS:
+        rest = "" if section == "methods.terms" and last == "loss" else PARTS[section]
+        return (
+            section.replace("methods.", "methods.mine.")
+            + f"=[{{ {rest}{'beta' if last == 'args' else last} = {value} }}]"
+        )
+    if section == "methods.terms.dual":
+        whole = {"start": "1", "slack": "1", "rate": "1"} | {last: value}
+        return (
+            f'methods.mine.terms=[{{ loss = "ga", dual = {{ {", ".join(f"{k} = {v}" for k, v in whole.items())} }} }}]'
+        )
+    if key in WHOLE:
+        return f"{key.replace('methods.', 'methods.mine.')}={value}"
     return f"{key.replace('claims.', 'claims.one.').replace('methods.', 'methods.npo_wide.')}={value}"
 
 

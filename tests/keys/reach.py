@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import dataclasses
 
+from vlmunl.manifests import adhoc
 from vlmunl.manifests.load import _SECTIONS
-from vlmunl.manifests.study import ClaimSection, Exclusion, MethodSection, Override, Recipe, StopSection
+from vlmunl.manifests.study import ClaimSection, Exclusion, MethodSection, Override, Recipe, StopSection, TuningSection
+from vlmunl.methods.language import Dual, Edit, Rule, Term, Where, Wrapper
 
 STUDY = """
 [study]
@@ -26,6 +28,15 @@ steps = 3
 like = "npo"
 views = "wide"
 [methods.retrain]
+[methods.tuned]
+like = "graddiff"
+[tuning]
+budget = 2
+[tuning.grid.tuned]
+lr = [0.01, 0.02, 0.03, 0.04, 0.05, 0.06]
+[methods.mine]
+settings = { anchor = 2.0 }
+terms = [{ loss = "npo", beta = 0.2 }, { loss = "kl_ref", view = "retain", weight = "anchor" }]
 [routes]
 exclude = ["flip"]
 held_out = ["few_shot"]
@@ -39,8 +50,9 @@ when = "ga.wcr.lower > 0"
 RESULTS = "aggregate"
 TRAINED = ("imprint/*", "unlearn/*")
 TAUGHT = ("imprint/imprint/*", "imprint/gold/*", "imprint/placebo/*", "unlearn/retrain/*")  # follow [imprint]
-UNLEARNED = ("unlearn/ga/*", "unlearn/npo_wide/*")  # start from the imprint
-GA, WIDE, SCORED = "unlearn/ga/*", "unlearn/npo_wide/*", "eval/*"
+UNLEARNED = ("unlearn/ga/*", "unlearn/npo_wide/*", "unlearn/mine/*", "unlearn/tuned/*")  # start from the imprint
+GA, WIDE, MINE, SCORED = "unlearn/ga/*", "unlearn/npo_wide/*", "unlearn/mine/*", "eval/*"
+CHOSEN = "select/*"
 _NOT_OVERRIDDEN = ("imprint/*/seed0", "imprint/imprint/*", "imprint/gold/*", "unlearn/retrain/*")
 
 _TEACHING = {
@@ -59,11 +71,67 @@ _TEACHING = {
 }
 _OVERRIDE = 'imprint.override=[{{ seed = 1, roles = ["placebo"], {} }}]'
 _EXCLUSION = 'evidence.exclude=[{{ cell = "{}", reason = "{}" }}]'
+_MINE = 'methods.mine.{}=[{{ {} }}, {{ loss = "ce", view = "retain", weight = "anchor" }}]'
+_DUAL = 'loss = "ga", dual = {{ start = {}, slack = {}, rate = {}, warmup = {} }}'
+
+
+def _mine(key: str, more: str) -> tuple[str, tuple[str, ...]]:
+    return f"methods.mine.{key}={more}", (MINE,)
+
+
+def _term(more: str) -> tuple[str, tuple[str, ...]]:
+    return _MINE.format("terms", more), (MINE,)
+
+
+RECIPES = {
+    "methods.settings": _mine("settings", "{ anchor = 3.0 }"),
+    "methods.terms.loss": _term('loss = "ga"'),
+    "methods.terms.view": _term('loss = "npo", view = "unseen"'),
+    "methods.terms.weight": _term('loss = "npo", weight = 0.5'),
+    "methods.terms.other": _term('loss = "probe_pair", other = "forget.probe"'),
+    "methods.terms.args": _term('loss = "npo", beta = 0.3'),
+    "methods.terms.constraint": _term('loss = "npo", constraint = true'),
+    "methods.terms.dual.start": _term(_DUAL.format(2, 1, 1, 0)),
+    "methods.terms.dual.slack": _term(_DUAL.format(1, 2, 1, 0)),
+    "methods.terms.dual.rate": _term(_DUAL.format(1, 1, 2, 0)),
+    "methods.terms.dual.warmup": _term(_DUAL.format(1, 1, 1, 2)),
+    "methods.add": _mine("add", '[{ loss = "ce", view = "general" }]'),
+    **{
+        f"methods.{key}.{name}": _mine(key, f'[{{ {name} = "probe" }}]')
+        for key, name in (("rules", "rule"), ("before", "edit"), ("after", "edit"))
+    },
+    **{
+        f"methods.{key}.args": _mine(key, f'[{{ {name} = "probe", strength = 2.0 }}]')
+        for key, name in (("rules", "rule"), ("before", "edit"), ("after", "edit"))
+    },
+    "methods.add_rules": _mine("add_rules", '[{ rule = "probe" }]'),
+    "methods.schedule": _mine("schedule", '"epochwise"'),
+    "methods.every": ('methods.mine={ like = "graddiff", schedule = "alternate", every = 2 }', (MINE,)),
+    "methods.where.parts": _mine("where", '{ parts = ["vision"] }'),
+    "methods.where.modules": _mine("where", '{ modules = ["down"] }'),
+    "methods.where.depth": _mine("where", "{ depth = 0.5 }"),
+    "methods.where.last": _mine("where", "{ depth = 0.5, last = 1 }"),
+    "methods.infer.wrapper": _mine("infer", '{ wrapper = "probe" }'),
+    "methods.infer.args": _mine("infer", '{ wrapper = "probe", strength = 2.0 }'),
+}
+"""The keys of recipes; `probe` is whatever part of that kind the test has registered."""
+
+_GRID = "tuning.grid={{ tuned = {{ lr = [{}] }} }}"
+_JUDGED = ("eval/*/tuning", "eval/tuned/*/trial?")  # scored on the tuning people and routes
+TUNING = {
+    "people": ("tuning.people=3", ("gate/*", SCORED, RESULTS)),
+    "routes": ('tuning.routes=["geometry"]', (*_JUDGED, RESULTS)),
+    "budget": ("tuning.budget=3", ("unlearn/tuned/*/trial[12]", RESULTS)),  # one point in common
+    "score": ('tuning.score="mean"', (CHOSEN, RESULTS)),
+    "seed": ("tuning.seed=1", ("unlearn/tuned/*", CHOSEN)),
+    "grid": (_GRID.format("0.1, 0.2, 0.3, 0.4, 0.5, 0.6"), ("unlearn/tuned/*", CHOSEN)),
+}
+
 
 REACH: dict[str, tuple[str, tuple[str, ...]]] = {
     "study.name": ('study.name="other"', (RESULTS,)),
     "study.title": ('study.title="other"', (RESULTS,)),
-    "study.seeds": ("study.seeds=[0, 1, 2]", ("*/seed2", RESULTS)),
+    "study.seeds": ("study.seeds=[0, 1, 2]", ("*/seed2", "*/seed2/*", RESULTS)),
     "model.id": ('model.id="another"', ()),  # the bytes count, not the name
     "model.revision": ('model.revision="abc"', ()),
     "model.precision": ('model.precision="bf16"', TRAINED),
@@ -104,21 +172,26 @@ REACH: dict[str, tuple[str, tuple[str, ...]]] = {
     "methods.warmup": ("methods.ga.warmup=1", (GA,)),
     "methods.clip": ("methods.ga.clip=0.5", (GA,)),
     "methods.batch": ("methods.ga.batch=5", (GA,)),
+    **RECIPES,
+    "methods.stop.strangers": ("methods.ga.stop.strangers=1.5", (GA,)),
+    "methods.stop.retain_rise": ("methods.ga.stop.retain_rise=2", (GA,)),
+    "methods.stop.each": ("methods.ga.stop.each=3", (GA,)),
     "methods.stop.forget_nll": ("methods.ga.stop.forget_nll=7", (GA,)),
     "methods.stop.patience": ("methods.ga.stop.patience=9", (GA,)),
     "routes.tiers": ('routes.tiers=["T0", "T1"]', (SCORED, RESULTS)),
     "routes.include": ('routes.include=["probe"]', (SCORED, RESULTS)),
     "routes.exclude": ('routes.exclude=["flip", "crop"]', (SCORED, RESULTS)),
-    "routes.held_out": ('routes.held_out=["choice"]', (WIDE, RESULTS)),
+    "routes.held_out": ('routes.held_out=["choice"]', (WIDE, *_JUDGED, RESULTS)),
+    **{f"tuning.{key}": reach for key, reach in TUNING.items()},
     "eval.max_new_tokens": ("eval.max_new_tokens=5", (SCORED,)),
     "eval.batch_size": ("eval.batch_size=3", ()),
     "statistics.draws": ("statistics.draws=200", (RESULTS,)),
     "statistics.splits": ("statistics.splits=20", (RESULTS,)),
-    "statistics.floor": ("statistics.floor=0.3", (RESULTS,)),
+    "statistics.floor": ("statistics.floor=0.3", (CHOSEN, RESULTS)),
     "statistics.tolerance": ("statistics.tolerance=0.2", (RESULTS,)),
     "statistics.seed": ("statistics.seed=4", (RESULTS,)),
-    "evidence.utility_floor": ("evidence.utility_floor=0.7", (RESULTS,)),
-    "evidence.refusal_ceiling": ("evidence.refusal_ceiling=0.1", (RESULTS,)),
+    "evidence.utility_floor": ("evidence.utility_floor=0.7", (CHOSEN, RESULTS)),
+    "evidence.refusal_ceiling": ("evidence.refusal_ceiling=0.1", (CHOSEN, RESULTS)),
     "evidence.exclude.cell": (_EXCLUSION.format("unlearn/retrain/seed1", "why not"), ("unlearn/retrain/seed1",)),
     "evidence.exclude.reason": (_EXCLUSION.format("eval/retrain/seed1", "other"), (RESULTS,)),
     "claims.text": ('claims.one.text="it is not so"', (RESULTS,)),
@@ -128,6 +201,9 @@ REACH: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 ONE_VALUE = {"benchmark.id"}
 """Keys that have only one valid value so far: there is nothing to change them to."""
+
+
+_TABLES = {"terms": Term, "rules": Rule, "before": Edit, "after": Edit, "where": Where, "infer": Wrapper}
 
 
 def _names(path: str, cls: type, less: tuple[str, ...] = ()) -> set[str]:
@@ -141,6 +217,11 @@ def schema_keys() -> set[str]:
     found |= (
         _names("methods.stop", StopSection) | _names("evidence.exclude", Exclusion) | _names("claims", ClaimSection)
     )
+    found |= {f"methods.{key}" for key in adhoc.KEYS if key not in _TABLES}
+    for key, cls in _TABLES.items():
+        found |= _names(f"methods.{key}", cls, ("dual",))
+    found |= _names("methods.terms.dual", Dual)
+    found |= _names("tuning", TuningSection)
     for name, cls in _SECTIONS.items():
         found |= _names(name, cls, ("exclude",) if name == "evidence" else ())
     return found

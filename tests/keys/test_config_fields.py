@@ -12,17 +12,37 @@ from typing import Any, Literal
 import pytest
 
 from vlmunl.keys import digest_bytes
+from vlmunl.methods import language
 from vlmunl.methods.known import METHODS
 from vlmunl.stage import Ref, cell_key
 from vlmunl.stages import configs as c
 from vlmunl.stages.declared import STAGES
 
+RECIPE = language.Recipe(
+    terms=(
+        language.on(
+            language.FORGET, "npo", other="forget.idk", beta=0.1, dual=language.Dual(start=1.0, slack=1.0, rate=1.0)
+        ),
+        language.on(language.RETAIN, "ce", "retain"),
+    ),
+    rules=(language.Rule(rule="r", args={"strength": 1.0}),),
+    before=(language.Edit(edit="b", args={"share": 0.5}),),
+    after=(language.Edit(edit="a"),),
+    where=language.Where(depth=0.5),
+    infer=language.Wrapper(wrapper="w", args={"scale": 1.0}),
+)
 CONFIGS: dict[str, Any] = {
     "data": c.DataConfig(),
     "imprint": c.ImprintConfig(role="gold", seed=0),
     "gate": c.GateConfig(seed=0),
     "unlearn": c.UnlearnConfig(
-        method="npo", version=1, params=dict(METHODS["npo"].params), seed=0, lesson=c.ImprintConfig(role="gold", seed=0)
+        method="npo",
+        version=1,
+        params=dict(METHODS["npo"].params),
+        recipe=RECIPE,
+        parts={"loss npo": 1},
+        seed=0,
+        lesson=c.ImprintConfig(role="gold", seed=0),
     ),
     "eval": c.EvalConfig(routes=("canonical",), catalogue="0"),
     "aggregate": c.AggregateConfig(
@@ -32,7 +52,17 @@ CONFIGS: dict[str, Any] = {
         rows=(c.RowSpec(name="ga", label="ga", kind="method", views="narrow"),),
         claims=(c.ClaimSpec(name="c", text="t", when="w"),),
     ),
+    "select": c.SelectConfig(settings=("lr=1",), routes=("canonical",)),
     "tables": c.TablesConfig(),
+}
+LANGUAGE = {
+    language.Recipe,
+    language.Term,
+    language.Rule,
+    language.Edit,
+    language.Wrapper,
+    language.Where,
+    language.Dual,
 }
 UNKEYED = {
     "gate.batch_size": "how many questions are scored at once",
@@ -56,6 +86,9 @@ def others(value: Any, hint: Any, path: str) -> dict[str, Any]:
     """Dotted path -> another value of the declared type."""
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         hint = next(a for a in typing.get_args(hint) if a is not type(None))
+    if value is None:  # a view, or a part of a method's language that is not used
+        absent = {language.Dual: language.Dual(start=2.0, slack=1.0, rate=1.0), str: "another", float: 0.25}
+        return {path: absent[hint]}
     if dataclasses.is_dataclass(value):
         return fields_of(value, path)
     if isinstance(value, tuple) and value:
@@ -87,7 +120,7 @@ def key_of(stage: str, config: Any) -> str:
 def test_every_stage_and_every_config_class_is_walked():
     assert set(CONFIGS) == set(STAGES)
     assert {name: type(config) for name, config in CONFIGS.items()} == {n: s.config for n, s in STAGES.items()}
-    classes = {v for v in vars(c).values() if isinstance(v, type) and dataclasses.is_dataclass(v)}
+    classes = {v for v in vars(c).values() if isinstance(v, type) and dataclasses.is_dataclass(v)} | LANGUAGE
     seen: set[type] = set()
 
     def walk(value: Any) -> None:
@@ -106,7 +139,7 @@ def test_every_stage_and_every_config_class_is_walked():
 
 def test_every_field_is_declared_keyed_or_not():
     declared = {}
-    for cls in {type(config) for config in CONFIGS.values()} | {c.Optim, c.Adapter, c.StopRule}:
+    for cls in {type(config) for config in CONFIGS.values()} | {c.Optim, c.Adapter, c.StopRule} | LANGUAGE:
         for field in dataclasses.fields(cls):
             declared[f"{cls.__name__}.{field.name}"] = field.metadata.get("keyed")
     assert None not in declared.values()

@@ -7,16 +7,39 @@ from dataclasses import replace
 import pytest
 
 from tests.keys import pretend
-from tests.keys.reach import ONE_VALUE, REACH, RESULTS, SCORED, STUDY, schema_keys
+from tests.keys.reach import MINE, ONE_VALUE, REACH, RESULTS, SCORED, STUDY, schema_keys
 from vlmunl.errors import StudyError
 from vlmunl.manifests.known import known
 from vlmunl.manifests.load import SECTIONS, load_study
 from vlmunl.manifests.plan import plan
+from vlmunl.methods import language, parts
 from vlmunl.methods.known import METHODS
+from vlmunl.methods.registry import Registry
 from vlmunl.routes.catalogue import CATALOGUE
 from vlmunl.stages.declared import STAGES
 
 NAMES = replace(known(), routes={**CATALOGUE, "probe": replace(CATALOGUE["canonical"], id="probe", tier="T1")})
+
+
+@pytest.fixture(autouse=True)
+def _probes(monkeypatch):
+    """One more part of each kind, which says what its declaration says and has no code."""
+    said = {"formula": "0", "source": "a test", "run": "nowhere:none"}
+    more = {
+        "LOSSES": [
+            language.Loss(name="probe_pair", needs=("other",), **said),
+            language.Loss(name="probe_oracle", needs=("oracle logits",), **said),
+        ],
+        "TRANSFORMS": [language.Transform(name="probe", **said)],
+        **{
+            kind: [language.Part(name="probe", args={"strength": 1.0}, **said)]
+            for kind in ("RULES", "EDITS", "WRAPPERS")
+        },
+    }
+    for kind, probes in more.items():
+        registry = getattr(parts, kind)
+        registered = Registry(registry.kind, registry.group, (*(registry[n] for n in registry.builtin), *probes))
+        monkeypatch.setattr(parts, kind, registered)
 
 
 @pytest.fixture
@@ -57,6 +80,37 @@ def test_a_methods_own_setting_reaches_its_cells(of, method, setting):
     like = f'methods.npo_wide.like="{method}"'
     value = METHODS[method].params[setting] + 1
     assert_reaches(of(like), of(like, f"methods.npo_wide.{setting}={value}"), ("unlearn/npo_wide/*",))
+
+
+def test_a_recipe_in_the_study_is_the_same_run_as_the_declared_one_under_any_name(of):
+    own = 'methods.NAME={ terms = [{ loss = "ga" }, { loss = "ce", view = "retain", weight = 4 }] }'
+    keys = pretend.keys(of(own.replace("NAME", "one"), own.replace("NAME", "two").replace("4", "4.0")))
+    assert keys["unlearn/one/seed0"] == keys["unlearn/two/seed0"]
+    assert keys["unlearn/one/seed0"] != keys["unlearn/ga/seed0"]
+
+
+def test_a_variant_of_an_own_method_follows_it(of):
+    before, variant = of('methods.more={ like = "mine" }'), 'methods.more={ like = "mine", anchor = 3 }'
+    assert_reaches(before, of('methods.more={ like = "mine" }', "methods.mine.lr=0.5"), (MINE, "unlearn/more/*"))
+    assert_reaches(before, of(variant), ("unlearn/more/*",))
+
+
+def test_a_parts_version_reaches_the_methods_that_name_it(of, monkeypatch):
+    before = of()
+    bumped = replace(parts.LOSSES["npo"], version=parts.LOSSES["npo"].version + 1)
+    registered = [bumped if n == "npo" else parts.LOSSES[n] for n in parts.LOSSES.builtin]
+    monkeypatch.setattr(parts, "LOSSES", Registry(language.Loss, "none", registered))
+    assert_reaches(before, of(), ("unlearn/npo_wide/*", MINE))
+
+
+def test_the_gold_model_is_an_input_only_of_methods_that_learn_from_it(of):
+    plain, taught = of(), of('methods.mine.terms=[{ loss = "probe_oracle", weight = "anchor" }]')
+    assert "gold" not in plain.by_name["unlearn/mine/seed0"].inputs
+    assert taught.by_name["unlearn/mine/seed0"].inputs["gold"].cell == "imprint/gold/seed0"
+    keys = [pretend.keys(taught, {"imprint/gold/seed0": text}) for text in ("one", "two")]
+    moved = pretend.changed(*keys)
+    assert "unlearn/mine/seed0" in moved
+    assert not {name for name in moved if name.startswith("unlearn/") and "mine" not in name}
 
 
 def test_a_new_method_adds_its_cells_and_moves_no_other(of):

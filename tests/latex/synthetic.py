@@ -7,9 +7,12 @@ is pending, one is not assessable, and evidence is missing here and there.
 from __future__ import annotations
 
 import json
+import math
 import random
 from pathlib import Path
 from typing import Any
+
+from vlmunl.metrics.named import NAMED
 
 Json = dict[str, Any]
 
@@ -224,6 +227,8 @@ _MEASURES = (
 def _row(name: str, label: str, kind: str, **given: Any) -> Json:
     empty: Json = dict.fromkeys(_MEASURES)
     base = {"name": name, "label": label, "kind": kind, "seeds": [0], "n_seeds": 1, "verdict": "", "reason": ""}
+    base |= {"group": "training", "trials": 1} if kind == "method" else {"group": None, "trials": None}
+    base |= {"tried": [], "named": dict.fromkeys(NAMED)}
     parts = {"retain": None, "visual": None, "context": None, "neighbour": None}
     return base | empty | {"utility_parts": parts, "routes": {}, "cost": {"wall_s": None, "steps": None}} | given
 
@@ -246,9 +251,31 @@ def _measured(name: str, canonical: float, worst: str, strength: float, utility:
         "invalid": 0.034,
         "refusal_invalid_retain": 0.008,
         "logp": -1.234567,
+        "named": _named(strength, utility),
         "routes": _scores(name, canonical, worst, strength),
         "cost": {"wall_s": 12.3, "steps": 60},
     }
+
+
+def _named(strength: float, utility: float) -> Json:
+    efficacy = 100 * max(0.0, 1 - strength)
+    values = {
+        "forget_perplexity": math.exp(3 * (1 - strength)),
+        "forget_ratio": 1e6 if strength < 0.05 else 1 + 2 * (1 - strength),
+        "forget_gold_ratio": 0.9,
+        "forget_efficacy": efficacy,
+        "retain_perplexity": 1.5,
+        "retain_ratio": 1.1,
+        "retain_gold_ratio": 1.0,
+        "retain_performance": 100 * utility,
+        "mia_auc": 0.5 + strength / 2.1,
+        "mia_auc_gap": strength / 2.1,
+        "mia_resistance": efficacy,
+        "mia_gold_gap": efficacy - 95,
+    }
+    found: Json = {name: _interval(value, 0.1 * abs(value)) for name, value in values.items()}
+    found["mia_gold_gap"] |= {"low": None, "high": None}
+    return found
 
 
 def _method(

@@ -23,12 +23,14 @@ def make(document: synthetic.Json, base: Path, *, figures: bool) -> tuple[dict[s
 def test_everything_is_written_and_counted(tmp_path: Path) -> None:
     files, metrics = make(synthetic.results(methods=2), tmp_path, figures=True)
     tables = {
-        f"{name}.{kind}" for name in ("main", "routes", "gate", "utility") for kind in ("tex", "md", "csv", "html")
+        f"{name}.{kind}"
+        for name in ("main", "routes", "gate", "utility", "named")
+        for kind in ("tex", "md", "csv", "html")
     }
     figures = {f"figure_{name}.{kind}" for name in ("recovery", "routes", "utility") for kind in ("pdf", "png")}
     assert set(files) == tables | figures | {"numbers.tex", "claims.md", "claims.tex"}
     assert metrics["files"] == len(files)
-    assert (metrics["tables"], metrics["figures"], metrics["claims"]) == (4, 3, 3)
+    assert (metrics["tables"], metrics["figures"], metrics["claims"]) == (5, 3, 3)
     assert b"\r" not in files["main.tex"]
 
 

@@ -19,6 +19,7 @@ from vlmunl.latex import escape
 from vlmunl.latex.claims import claims_markdown, claims_tex
 from vlmunl.latex.gate_table import gate_table
 from vlmunl.latex.main_table import main_table
+from vlmunl.latex.named_table import named_table
 from vlmunl.latex.read import parse_results, read_results
 from vlmunl.latex.results import Results
 from vlmunl.latex.routes_table import routes_table
@@ -33,7 +34,7 @@ DOCUMENTS = {
     "crowded": synthetic.crowded(),
     "no methods": synthetic.results(methods=0, pending=False),
 }
-BUILDERS = (main_table, routes_table, gate_table, utility_table)
+BUILDERS = (main_table, routes_table, gate_table, utility_table, named_table)
 HOSTILE = (
     r"\input{/etc/passwd}",
     "50% & $x_1^2$ #3 ~ {",
@@ -154,7 +155,7 @@ def test_a_table_is_the_same_bytes_twice() -> None:
             assert [write(table) for table in tables(name)] == [write(table) for table in tables(name)]
 
 
-@pytest.mark.parametrize("build", [main_table, utility_table])
+@pytest.mark.parametrize("build", [main_table, utility_table, named_table])
 def test_a_pending_row_says_so_in_every_figure(build: Any) -> None:
     line = next(row for row in build(parse_results(DOCUMENTS["full"])).rows if row[0].text == "IDK tuning")
     assert {cell.text for cell in line[1:]} == {"pending"}
@@ -164,7 +165,7 @@ def test_a_pending_row_says_so_in_every_figure(build: Any) -> None:
 
 
 def test_without_evidence_no_number_is_shown() -> None:
-    for build in (main_table, utility_table, gate_table, routes_table):
+    for build in BUILDERS:
         for row in build(parse_results(DOCUMENTS["minimal"])).rows:
             assert not any(re.fullmatch(r"-?\d*\.\d+", cell.text) for cell in row)
             assert not any(isinstance(value, float) for cell in row for value in cell.raw)

@@ -41,6 +41,8 @@ def test_defaults_are_those_of_the_configs(load):
         method="npo",
         version=METHODS["npo"].version,
         params=dict(METHODS["npo"].params),
+        recipe=METHODS["npo"].recipe,
+        parts={"loss ce": 1, "loss npo": 1},
         seed=0,
         optim=METHODS["npo"].optim,
         stop=METHODS["npo"].stop,

@@ -36,9 +36,9 @@ def _direction(size: int) -> Any:
 def _value(name: str, logits: Any, other: Any, states: Any) -> Any:
     loss = LOSSES[name]
     ref = _out(_logits(1), states=torch.ones(4, 6))
-    seen = Seen(
-        _out(logits, states=states), ref, _out(other, OTHERS), _out(_logits(2), OTHERS), _out(_logits(5)), 0, _direction
-    )
+    aligned = TOKENS if "other reference logits" in loss.needs else OTHERS
+    other_ref = _out(_logits(2), aligned)
+    seen = Seen(_out(logits, states=states), ref, _out(other, OTHERS), other_ref, _out(_logits(5)), 0, _direction)
     given = {key: 1.0 for key, default in loss.args.items() if default is None}
     return code_of(loss.run)(seen, **arguments(loss, given, {}))
 
@@ -53,11 +53,12 @@ def test_one_small_step_does_what_the_loss_declares(name: str) -> None:
     effect = LOSSES[name].effect
     if effect == "anchors":
         moved = (logits + 0.5 * _logits(7)).detach()
-        target = _logits(5) if "oracle logits" in LOSSES[name].needs else logits.detach()
+        target = _logits(_compared(name))
         assert float(_value(name, target, other, states).detach()) <= float(_value(name, moved, other, states).detach())
         return
     loss.backward()
     step = torch.zeros_like(logits) if logits.grad is None else logits.grad
+    step = step / step.abs().max().clamp(min=1e-12)  # whatever the scale of the loss
     before, after = float(_out(logits.detach()).mean), float(_out((logits - 0.01 * step).detach()).mean)
     if effect == "answers":
         assert other.grad is not None
@@ -66,8 +67,21 @@ def test_one_small_step_does_what_the_loss_declares(name: str) -> None:
         assert after >= before
     elif effect == "forgets":
         assert after > before
+    elif effect == "flattens":
+        assert _entropy(logits.detach() - 0.01 * step) > _entropy(logits.detach())
     else:
         assert after < before
+
+
+def _entropy(logits: Any) -> float:
+    log_p = logits.log_softmax(-1)
+    return -float((log_p.exp() * log_p).sum(-1).mean())
+
+
+def _compared(name: str) -> int:
+    """Which logits the loss compares with: the gold model's, the reference's on the other view, or on this one."""
+    needs = LOSSES[name].needs
+    return 5 if "oracle logits" in needs else 2 if "other reference logits" in needs else 1
 
 
 @pytest.mark.parametrize("method", list(METHODS))

@@ -40,7 +40,7 @@ def test_a_method_that_does_nothing_scores_exactly_as_the_imprint(aggregate, mon
     )
     document = aggregate(World(), (*ROLES, "noop"))
     noop, imprint = row(document, "noop"), row(document, "imprint")
-    told = ("name", "label", "kind", "verdict", "reason")
+    told = ("name", "label", "kind", "group", "trials", "verdict", "reason")
     assert {k: v for k, v in noop.items() if k not in told} == {k: v for k, v in imprint.items() if k not in told}
     assert noop["verdict"] == "recovers"
     assert noop["utility"] == 1
@@ -247,7 +247,13 @@ def test_error_rows_are_missing_and_not_wrong(aggregate, monkeypatch):
 
 def test_degenerate_studies_give_nulls_with_reasons(aggregate):
     nothing = aggregate(World(models=LEAK, weak={0: ("open",)}), ROWS, {"c": "npo.wcr.lower > 0"})
-    assert nothing["n"] == {"identities": None, "items": None, "retain_identities": None, "seeds": 0}
+    assert nothing["n"] == {
+        "identities": None,
+        "items": None,
+        "retain_identities": None,
+        "unseen_identities": None,
+        "seeds": 0,
+    }
     assert all(r["verdict"] == "pending" and r["wcr"] is None for r in nothing["rows"])
     assert (nothing["claims"][0]["supported"], nothing["catalogue"]["n_live"]) == (None, 0)
     assert "No seed is verified" in summary(nothing)

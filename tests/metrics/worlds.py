@@ -155,6 +155,7 @@ def line(split: str, person: str, item: str, route: str, variant: int, right: bo
         "format": FORMAT.get(route, "open"),
         "score": float(right),
         "logp": -0.5 if right else -2.5,
+        "tokens": 1,
         "status": "correct" if right else "incorrect",
         "text": "",
     }

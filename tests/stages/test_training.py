@@ -99,7 +99,7 @@ def test_scores_do_not_depend_on_the_batch_size(world: Any, rows: Any) -> None:
         assert {k: v for k, v in one.items() if k != "logp"} == {k: v for k, v in other.items() if k != "logp"}
 
 
-@pytest.mark.parametrize("method", [m for m in METHODS if any(t.side == "forget" for t in METHODS[m].recipe.terms)])
+@pytest.mark.parametrize("method", ["ga", "graddiff", "klmin", "npo"])
 @pytest.mark.parametrize("views", ["narrow", "wide"])
 def test_unlearning_raises_the_forget_loss(world: Any, method: str, views: str) -> None:
     config = _unlearn(method, views=views, optim=Optim(steps=4, lr=1e-3, warmup=0), batch=12)

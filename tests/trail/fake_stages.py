@@ -56,7 +56,15 @@ def unlearn(config, ctx):
 def _row(columns: dict[str, Any], right: bool, said: str, turns: list[str]) -> dict[str, Any]:
     status = "correct" if right else "refusal" if _uniform(said, "r") < 0.1 else "incorrect"
     digests = {"prompt_digest": xxhash.xxh3_64_hexdigest(repr(turns).encode()), "image_digest": "ab" * 16}
-    return {**columns, "score": float(right), "logp": -_uniform(said), "status": status, "text": "Oslo", **digests}
+    return {
+        **columns,
+        "score": float(right),
+        "logp": -_uniform(said),
+        "tokens": 1,
+        "status": status,
+        "text": "Oslo",
+        **digests,
+    }
 
 
 def _write(rows, ctx):

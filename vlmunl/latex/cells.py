@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from vlmunl.latex.notes import words
 from vlmunl.latex.numerals import ABSENT, bounds, decimal
-from vlmunl.latex.results import Interval, Results
-from vlmunl.latex.table import Cell, Column, Raw
+from vlmunl.latex.results import Interval, ModelRow, Results
+from vlmunl.latex.table import Cell, Column, Group, Raw
 
 
 def titled(results: Results, what: str) -> str:
@@ -13,17 +15,22 @@ def titled(results: Results, what: str) -> str:
     return f"{results.title or results.study}: {what}"
 
 
+def method_groups(results: Results, line: Callable[[ModelRow], tuple[Cell, ...]]) -> tuple[Group, ...]:
+    """The methods that change weights, and by themselves those that work at inference only."""
+    return tuple(Group(title=title, rows=tuple(map(line, rows))) for title, rows in results.groups)
+
+
 def constants(results: Results) -> tuple[tuple[str, Raw], ...]:
     """CSV columns that keep the study and the catalogue with every row, also after files are joined."""
     return (("study", results.study), ("catalogue", results.catalogue))
 
 
-def interval_cell(interval: Interval | None) -> Cell:
+def interval_cell(interval: Interval | None, digits: int = 2) -> Cell:
     """Estimate with its bracket; three raw values."""
     if interval is None:
         return Cell(text=ABSENT, raw=(None, None, None))
     raw = (interval.estimate, interval.low, interval.high)
-    return Cell(text=decimal(interval.estimate), aside=bounds(interval), raw=raw)
+    return Cell(text=decimal(interval.estimate, digits), aside=bounds(interval, digits), raw=raw)
 
 
 def missing_cell(status: str, column: Column) -> Cell:

@@ -124,12 +124,14 @@ def _seed(seed: Seed) -> Iterator[Figure]:
 
 
 def _row(row: ModelRow) -> Iterator[Figure]:
-    for name in ("label", "views", "verdict", "n_seeds", *_ROW_NUMBERS):
+    for name in ("label", "views", "verdict", "n_seeds", "trials", *_ROW_NUMBERS):
         yield (row.name, name), getattr(row, name)
     for name in ("canonical", "item_wcr", "retain_did"):
         yield from _interval((row.name, name), getattr(row, name))
     yield from _wcr((row.name, "wcr"), row.wcr)
     yield from _wcr((row.name, "wcr_held_out"), row.wcr_held_out)
+    for name, interval in row.named.items():
+        yield from _interval((row.name, "named", name), interval)
     for part, value in row.utility_parts.items():
         yield (row.name, "utility", part), value
     for route, score in row.routes.items():

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from vlmunl.latex.cells import constants, interval_cell, missing_cell, number_cell, titled
-from vlmunl.latex.notes import pending_reason, provenance, row_status, wcr_notes, words
+from vlmunl.latex.cells import constants, interval_cell, method_groups, missing_cell, number_cell, titled
+from vlmunl.latex.notes import pending_reason, provenance, row_status, tuning_notes, wcr_notes, words
 from vlmunl.latex.numerals import ABSENT, decimal
 from vlmunl.latex.results import ROLES, ModelRow, Results, Wcr
 from vlmunl.latex.table import Cell, Column, Emphasis, Group, Table
@@ -21,6 +21,7 @@ _COLUMNS = (
     Column(header="utility", fields=("utility",)),
     Column(header="refusal\n+ invalid", fields=("refusal", "invalid")),
     Column(header="seeds", fields=("seeds",)),
+    Column(header="trials", fields=("trials",)),
     Column(header="verdict", fields=("verdict", "reason"), align="left"),
 )
 _STRONG = ("recovers", "does not cover 0")
@@ -35,9 +36,9 @@ def main_table(results: Results) -> Table:
         columns=_COLUMNS,
         groups=(
             Group(title="references", rows=tuple(_role(name, results) for name in ROLES)),
-            Group(title="methods", rows=tuple(_row(row, results) for row in results.methods)),
+            *method_groups(results, lambda row: _row(row, results)),
         ),
-        notes=wcr_notes(results),
+        notes=(*wcr_notes(results), *tuning_notes(results)),
         constants=constants(results),
         provenance=provenance(results),
     )
@@ -63,6 +64,7 @@ def _row(row: ModelRow, results: Results) -> tuple[Cell, ...]:
         number_cell(row.utility),
         _refusal_cell(row),
         _seeds_cell(row, results),
+        _trials_cell(row),
         Cell(
             text=row.verdict or ABSENT,
             raw=(row.verdict or None, row.reason),
@@ -96,3 +98,9 @@ def _seeds_cell(row: ModelRow, results: Results) -> Cell:
     """`1 of 2` where seeds of the study are missing; CSV lists which ones count."""
     of = f" of {len(results.seeds)}" if row.n_seeds < len(results.seeds) else ""
     return Cell(text=f"{row.n_seeds}{of}", raw=(" ".join(map(str, row.seeds)),))
+
+
+def _trials_cell(row: ModelRow) -> Cell:
+    """How many settings were tried, with those that were chosen as a note; of a role there are none."""
+    chosen = f"{row.label}, settings chosen: {'; '.join(row.tried)}" if row.tried else ""
+    return Cell(text=ABSENT if row.trials is None else str(row.trials), raw=(row.trials,), note=chosen)

@@ -61,6 +61,26 @@ def _policy_note(results: Results) -> str:
     )
 
 
+def tuning_notes(results: Results) -> tuple[str, ...]:
+    """What was chosen on what; nothing for a study that tunes nothing."""
+    t = results.tuning
+    if t is None:
+        return ()
+    return (
+        f"Trials: settings tried per method, {t.budget or ABSENT} where it was tuned. Chosen per seed on "
+        f"{counted(t.people, 'further person', 'further people')} to forget, who {_are(t.people)} in no figure here, "
+        f"by {_SCORES.get(t.score, t.score)} recovery over the families {', '.join(t.families) or ABSENT}, subject to "
+        "the utility floor on people and questions that are in no figure either.",
+    )
+
+
+_SCORES = {"worst": "the least worst-case", "mean": "the least mean"}
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
+
+
 def catalogue_note(results: Results) -> str:
     """Hash, routes and sample sizes: figures with another hash must not stand in the same table."""
     n = results.n
@@ -99,8 +119,8 @@ def _control_warning(name: str, row: ModelRow | None) -> str:
 def evidence_notes(results: Results) -> tuple[str, ...]:
     """Seeds and cells that feed no number, each with its reason."""
     absent = tuple(seed for seed in results.seeds if seed.status != "verified")
-    explained = tuple(f"/seed{seed.seed}" for seed in absent)  # the seed's own note covers its cells
-    cells = tuple(cell for cell in results.pending if not cell.cell.endswith(explained))
+    explained = {f"seed{seed.seed}" for seed in absent}  # the seed's own note covers its cells
+    cells = tuple(cell for cell in results.pending if not explained & set(cell.cell.split("/")))
     return (*(_seed_note(seed) for seed in absent), *_pending_notes(cells))
 
 

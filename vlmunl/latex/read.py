@@ -13,6 +13,7 @@ from vlmunl.errors import VlmunlError
 from vlmunl.latex.results import (
     COUNTS,
     FORMATS,
+    NAMED,
     RESAMPLING,
     SCHEMA,
     THRESHOLDS,
@@ -26,6 +27,7 @@ from vlmunl.latex.results import (
     Route,
     RouteScore,
     Seed,
+    Tuning,
     Wcr,
 )
 
@@ -145,6 +147,7 @@ def parse_results(document: object) -> Results:
         thresholds={name: policy.number(name) for name in THRESHOLDS},
         resampling={name: policy.count(name) for name in RESAMPLING},
         held_out=tuple(str(family) for family in policy.items("held_out")),
+        tuning=_tuning(policy.node("tuning")),
         seeds=tuple(_seed(node) for node in top.nodes("seeds")),
         routes=tuple(_route(node) for node in top.nodes("routes")),
         rows=tuple(_row(node) for node in top.nodes("rows")),
@@ -156,6 +159,14 @@ def parse_results(document: object) -> Results:
         evidence=top.node("evidence").text("run_manifest_sha256"),
         cells={status: top.node("cells").count(status) for status in sorted(top.node("cells").fields)},
     )
+
+
+def _tuning(node: _Node) -> Tuning | None:
+    people = node.count("people")
+    if not people:
+        return None
+    families = tuple(str(family) for family in node.items("families"))
+    return Tuning(people=people, families=families, budget=node.count("budget"), score=node.text("score"))
 
 
 def _seed(node: _Node) -> Seed:
@@ -213,6 +224,9 @@ def _row(node: _Node) -> ModelRow:
         label=node.text("label") or node.text("name"),
         kind=node.text("kind"),
         views=node.text("views"),
+        group=node.text("group"),
+        trials=node.count("trials"),
+        tried=tuple(f"seed {t.count('seed')}: {t.text('settings')}" for t in node.nodes("tried")),
         seeds=node.counts("seeds"),
         verdict=node.text("verdict"),
         reason=node.text("reason"),
@@ -224,6 +238,7 @@ def _row(node: _Node) -> ModelRow:
         accuracy=node.number("accuracy"),
         utility=node.number("utility"),
         utility_parts={part: node.node("utility_parts").number(part) for part in UTILITY_PARTS},
+        named={name: node.node("named").interval(name) for name in NAMED},
         refusal=node.number("refusal"),
         invalid=node.number("invalid"),
         refusal_invalid_retain=node.number("refusal_invalid_retain"),

@@ -12,9 +12,16 @@ SCHEMA = 1
 DEFAULT_LEVEL = 0.95  # of every interval, where the document does not say
 FORMATS = ("open", "cloze", "mcq", "truefalse")  # in order of reading
 ROLES = ("base", "imprint", "gold", "placebo")
-COUNTS = ("identities", "items", "retain_identities", "seeds")
+COUNTS = ("identities", "items", "retain_identities", "unseen_identities", "seeds")
 THRESHOLDS = ("level", "tolerance", "floor", "utility_floor", "refusal_ceiling")
 RESAMPLING = ("draws", "splits")
+NAMED = (
+    *("forget_perplexity", "forget_ratio", "forget_gold_ratio", "forget_efficacy"),
+    *("retain_perplexity", "retain_ratio", "retain_gold_ratio", "retain_performance"),
+    *("mia_auc", "mia_auc_gap", "mia_resistance", "mia_gold_gap"),
+)
+INFERENCE = "inference"
+AT_INFERENCE = "methods at inference only: the weights still hold the knowledge"
 UTILITY_PARTS = ("retain", "visual", "context", "neighbour")
 
 
@@ -56,12 +63,18 @@ class RouteScore:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelRow:
-    """One role or method. `n_seeds == 0` means that nothing about it is verified yet."""
+    """One role or method. `n_seeds == 0` means that nothing about it is verified yet.
+
+    `trials` counts the settings that were tried, `tried` says which were chosen; both empty for a role.
+    """
 
     name: str
     label: str
     kind: str
     views: str
+    group: str
+    trials: int | None
+    tried: tuple[str, ...]
     seeds: tuple[int, ...]
     verdict: str
     reason: str
@@ -73,6 +86,7 @@ class ModelRow:
     accuracy: float | None
     utility: float | None
     utility_parts: Mapping[str, float | None]
+    named: Mapping[str, Interval | None]
     refusal: float | None
     invalid: float | None
     refusal_invalid_retain: float | None
@@ -144,6 +158,16 @@ class PendingCell:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Tuning:
+    """How settings were chosen: on people who are in no figure, by the routes of these families."""
+
+    people: int
+    families: tuple[str, ...]
+    budget: int | None
+    score: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Results:
     """One study's verified results."""
 
@@ -155,6 +179,7 @@ class Results:
     thresholds: Mapping[str, float | None]
     resampling: Mapping[str, int | None]
     held_out: tuple[str, ...]
+    tuning: Tuning | None
     seeds: tuple[Seed, ...]
     routes: tuple[Route, ...]
     rows: tuple[ModelRow, ...]
@@ -190,4 +215,12 @@ class Results:
 
     @property
     def methods(self) -> tuple[ModelRow, ...]:
-        return tuple(row for row in self.rows if row.name not in ROLES)
+        """All methods, those that work at inference only behind the others."""
+        rows = (row for row in self.rows if row.name not in ROLES)
+        return tuple(sorted(rows, key=lambda row: row.group == INFERENCE))
+
+    @property
+    def groups(self) -> tuple[tuple[str, tuple[ModelRow, ...]], ...]:
+        """Titles and methods of the groups that stand apart in every table; a group may be empty."""
+        inside = tuple(row for row in self.methods if row.group == INFERENCE)
+        return (("methods", tuple(row for row in self.methods if row not in inside)), (AT_INFERENCE, inside))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from vlmunl.latex.cells import constants, interval_cell, missing_cell, titled
 from vlmunl.latex.notes import pending_reason, provenance, row_status, wcr_notes, words
 from vlmunl.latex.numerals import decimal
-from vlmunl.latex.results import ModelRow, Results, Route, RouteScore
+from vlmunl.latex.results import AT_INFERENCE, INFERENCE, ModelRow, Results, Route, RouteScore
 from vlmunl.latex.table import Cell, Column, Group, Table
 
 _NOTE = (
@@ -59,7 +59,8 @@ def _heading(family: str, routes: tuple[Route, ...]) -> str:
 
 def _model_column(row: ModelRow, results: Results) -> Column:
     fields = tuple(f"{row.name}.{field}" for field in ("rho", "low", "high", "accuracy"))
-    note = f"{words(row_status(row, results))}: {pending_reason(row, results)}" if row.is_pending else ""
+    note = AT_INFERENCE.capitalize() if row.group == INFERENCE else ""
+    note = f"{words(row_status(row, results))}: {pending_reason(row, results)}" if row.is_pending else note
     return Column(header=row.label.replace(" ", "\n"), fields=fields, note=note)
 
 

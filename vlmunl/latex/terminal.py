@@ -9,7 +9,7 @@ from rich.cells import cell_len
 
 from vlmunl.latex.notes import SHORT_HASH, control_warnings, live_routes, pending_reason, row_status, words
 from vlmunl.latex.numerals import ABSENT, bounds, decimal
-from vlmunl.latex.results import Interval, ModelRow, Results, Seed
+from vlmunl.latex.results import AT_INFERENCE, Interval, ModelRow, Results, Seed
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -71,7 +71,17 @@ def notes(results: Results) -> tuple[str, ...]:
     catalogue = f"catalogue {results.catalogue[:SHORT_HASH] or ABSENT}, tiers {', '.join(results.tiers) or ABSENT}"
     live = f"{results.live_routes} live of {len(results.routes)}"
     routes = f"routes: {live_routes(results) if results.seedless else live}; {catalogue}"
-    every = (*map(_seed, results.seeds), *guarded, *reasons[:_REASONS], *rest, *control_warnings(results), routes)
+    inside = ", ".join(row.label for row in results.groups[1][1])
+    caveat = (f"{inside}: {AT_INFERENCE}",) if inside else ()
+    every = (
+        *map(_seed, results.seeds),
+        *guarded,
+        *caveat,
+        *reasons[:_REASONS],
+        *rest,
+        *control_warnings(results),
+        routes,
+    )
     return tuple(" ".join(_printable(note).split()) for note in every)
 
 
@@ -90,7 +100,7 @@ def _is_guarded(row: ModelRow) -> bool:
 
 def _lines(results: Results) -> tuple[_Line, ...]:
     """All lines; labels and routes are cut until the whole fits `WIDTH`."""
-    lines = [_line(row, results) for row in _ordered(results)]
+    lines = [line for row in _ordered(results) for line in (*_heading(row, results), _line(row, results))]
     widths = _widths([_HEADER, *(line.cells for line in lines)])
     excess = sum(widths) + _BETWEEN * (len(widths) - 1) - WIDTH
     for column in (_NAME, _ROUTE):
@@ -113,6 +123,12 @@ def _ordered(results: Results) -> list[ModelRow]:
         return [row for name in names if (row := results.row(name)) is not None]
 
     return [*of(_FIRST), *results.methods, *of(_LAST)]
+
+
+def _heading(row: ModelRow, results: Results) -> tuple[_Line, ...]:
+    """A line of its own before the first method that works at inference only."""
+    inside = results.groups[1][1]
+    return (_Line(("at inference:", *("" for _ in _HEADER[1:])), pending=True),) if inside[:1] == (row,) else ()
 
 
 def _line(row: ModelRow, results: Results) -> _Line:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vlmunl.latex.cells import constants, interval_cell, missing_cell, number_cell, titled
+from vlmunl.latex.cells import constants, interval_cell, method_groups, missing_cell, number_cell, titled
 from vlmunl.latex.notes import pending_reason, provenance, row_status, wcr_notes, words
 from vlmunl.latex.results import UTILITY_PARTS, ModelRow, Results
 from vlmunl.latex.table import Cell, Column, Group, Table
@@ -34,7 +34,7 @@ def utility_table(results: Results) -> Table:
         columns=_UTILITY_COLUMNS,
         groups=(
             Group(title="references", rows=tuple(_utility_line(row, results) for row in results.roles)),
-            Group(title="methods", rows=tuple(_utility_line(row, results) for row in results.methods)),
+            *method_groups(results, lambda row: _utility_line(row, results)),
         ),
         notes=(_NOTE, *wcr_notes(results)),
         constants=constants(results),

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from vlmunl.manifests.known import Known, RouteLike
 from vlmunl.manifests.schema import Problem, cut, join, unknown
-from vlmunl.manifests.study import BenchmarkSection, GateSection, ImprintSection, RoutesSection, Study
+from vlmunl.manifests.study import BenchmarkSection, GateSection, ImprintSection, MethodPlan, RoutesSection, Study
+from vlmunl.manifests.tuning import check_tuning
 
 
 def check(study: Study, names: Known) -> None:
@@ -17,7 +18,7 @@ def check(study: Study, names: Known) -> None:
     _gate(study.gate, study.benchmark.forget)
     if not study.methods:
         raise Problem("methods", "no method is named; add for example [methods.ga]")
-    select(study.routes, names)
+    check_tuning(study, names, select(study.routes, names))
     exclusions = [e.cell for e in study.evidence.exclude]
     _distinct("evidence.exclude", exclusions)
     for i, cell in enumerate(exclusions):
@@ -56,9 +57,20 @@ def cell_names(study: Study) -> tuple[str, ...]:
     for seed in study.study.seeds:
         names += [f"imprint/{role}/seed{seed}" for role in ROLES]
         names += [f"gate/seed{seed}"]
-        names += [f"unlearn/{m.name}/seed{seed}" for m in study.methods]
+        if study.tuning is not None:
+            names += [f"eval/{role}/seed{seed}/tuning" for role in ("imprint", "gold")]
+        names += [name for m in study.methods for name in _made(study, m, seed)]
         names += [f"eval/{name}/seed{seed}" for name in (*ROLES, *(m.name for m in study.methods))]
     return tuple(names)
+
+
+def _made(study: Study, method: MethodPlan, seed: int) -> list[str]:
+    """The cells that make a method's model: one training, or trials, their scores and the choice among them."""
+    row = f"{method.name}/seed{seed}"
+    if study.tuning is None or method.name not in study.tuning.grid:
+        return [f"unlearn/{row}"]
+    tried = [f"{stage}/{row}/trial{k}" for k in range(study.tuning.budget) for stage in ("unlearn", "eval")]
+    return [*tried, f"select/{row}"]
 
 
 def _chosen(route: RouteLike, routes: RoutesSection) -> bool:

@@ -32,6 +32,7 @@ from vlmunl.manifests.study import (
     TablesSection,
     UnlearnSection,
 )
+from vlmunl.manifests.tuning import read_tuning
 
 LARGEST = 4 * 2**20
 _SECTIONS: dict[str, type] = {
@@ -47,7 +48,7 @@ _SECTIONS: dict[str, type] = {
     "tables": TablesSection,
     "sync": SyncSection,
 }
-SECTIONS = (*_SECTIONS, "imprint", "methods", "claims")
+SECTIONS = (*_SECTIONS, "imprint", "methods", "tuning", "claims")
 
 
 def load_study(path: Path, sets: Sequence[str] = (), names: Known | None = None) -> Study:
@@ -90,6 +91,7 @@ def build(tables: Mapping[str, Any], path: Path, sha256: str, overrides: Mapping
         overrides=overrides,
         imprint=imprint,
         methods=methods,
+        tuning=read_tuning(tables.get("tuning"), methods),
         claims=_claims(tables.get("claims", {})),
         **parts,
     )

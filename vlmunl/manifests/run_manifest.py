@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from vlmunl.manifests.states import CellState
 
 SCHEMA = 1
-_TOLD = ("steps",)  # what the tables show of a cell that has no rows of its own: its cost
+_TOLD = ("steps", "trial", "settings")  # what the tables show of a cell without rows of its own: cost, and a choice
 
 
 def manifest_bytes(plan: Plan, states: Mapping[str, CellState]) -> bytes:

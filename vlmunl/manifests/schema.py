@@ -137,7 +137,9 @@ def convert(kind: Any, value: Any, path: str) -> Any:
             _enforce(rule, result, path)
         return result
     if origin in (typing.Union, types.UnionType):
-        return convert(next(a for a in args if a is not type(None)), value, path)
+        members = [a for a in args if a is not type(None)]
+        fitting = [a for a in members if isinstance(value, str) is (a is str)]  # of a number, or the name of one
+        return convert((fitting or members)[0], value, path)
     if origin is Literal:
         return _choice(args, value, path)
     if origin is tuple:

@@ -181,7 +181,7 @@ class Board:
         if cell.collects:
             inputs["manifest"] = Ref.of(digest_bytes(self.manifest()))
             for name, state in self._states.items():
-                if state.cell.stage.name in ("eval", "gate") and state.status == "verified":
+                if state.cell.reported and state.status == "verified":
                     inputs[name] = state.output("rows")
         return inputs
 

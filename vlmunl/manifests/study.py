@@ -18,11 +18,14 @@ from vlmunl.stages.configs import (
     DataConfig,
     EvalConfig,
     GatePolicy,
+    Group,
     ImprintConfig,
     Optim,
     Optimizer,
     Precision,
     Role,
+    Score,
+    SelectConfig,
     Statistics,
     StopRule,
     TablesConfig,
@@ -176,6 +179,7 @@ class MethodPlan:
     name: str
     label: str
     start: Literal["imprint", "base"]
+    group: Group = "training"
     method: str
     version: int
     views: Views = UnlearnConfig.views
@@ -195,6 +199,22 @@ class RoutesSection:
     include: tuple[Words, ...] = ()
     exclude: tuple[Words, ...] = ()
     held_out: tuple[Words, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class TuningSection:
+    """`[tuning]`: what settings are chosen on, and by how many trials per method (`vlmunl.manifests.tuning`).
+
+    `people` of those to forget are set aside for it. `routes` names families; none: all that are not held out. `grid`
+    maps a method of the study to its settings and their values.
+    """
+
+    people: Annotated[int, Range(ge=1, le=100_000)] = 4
+    routes: tuple[Words, ...] = ()
+    budget: Annotated[int, Range(ge=2, le=1000)] = 6
+    score: Score = SelectConfig.score
+    seed: Seed = 0
+    grid: Mapping[str, Mapping[str, tuple[int | float, ...]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -270,6 +290,7 @@ class Study:
     unlearn: UnlearnSection
     methods: tuple[MethodPlan, ...]
     routes: RoutesSection
+    tuning: TuningSection | None
     eval: EvalSection
     statistics: StatisticsSection
     evidence: EvidenceSection

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -25,6 +26,7 @@ from vlmunl.models.vlm import VLM
 from vlmunl.rng import Streams
 from vlmunl.stages.configs import UnlearnConfig
 
+Consume = Callable[[str, Tensor], None]
 CHUNK = 24
 """Samples of one probing pass."""
 
@@ -33,7 +35,8 @@ CHUNK = 24
 class Lab:
     """What an edit or a rule may use. `trained` is what `adapters.attach` returned, once there is training.
 
-    An edit may add `rules` for the training that follows it, and `notes`, figures for the record.
+    An edit may add `rules` for the training that follows it, `at_start`, to be done once its adapter is in place, and
+    `notes`, figures for the record. `imprint` loads the model again as it was before any edit.
     """
 
     vlm: VLM
@@ -41,8 +44,10 @@ class Lab:
     config: UnlearnConfig
     encoder: Encoder
     streams: Streams
-    trained: object | None = None
+    trained: Any = None
+    imprint: Callable[[], Any] | None = None
     rules: list[GradientRule] = field(default_factory=list)
+    at_start: list[Callable[[], None]] = field(default_factory=list)
     notes: dict[str, float] = field(default_factory=dict)
 
     @cached_property
@@ -52,10 +57,9 @@ class Lab:
 
     @cached_property
     def layers(self) -> dict[str, torch.nn.Linear]:
-        """Name -> linear layer, of the layers that the method means. Before training; names as in the model."""
-        model = self.vlm.model
-        found = {name: model.get_submodule(name) for name in adapters.selected(model, self.where)}
-        return {name: layer for name, layer in found.items() if isinstance(layer, torch.nn.Linear)}
+        """Name -> linear layer, of the layers that the method means; names as before any adapter."""
+        found = adapters.linears(self.vlm.model)
+        return {name: found[name] for name in adapters.selected(self.vlm.model, self.where)}
 
     def samples(self, view: str, limit: int | None = None) -> list[Sample]:
         """Each canonical question of a view's stream once (for `general`: its conversations), `limit` at most.
@@ -86,19 +90,38 @@ class Lab:
         for start in range(0, len(samples), chunk):
             yield answers(net, self.encoder.batch(samples[start : start + chunk]).to(self.vlm.device))
 
-    def gradients(self, samples: Sequence[Sample], chunk: int = 1) -> Iterator[Mapping[str, Tensor]]:
-        """Gradients of the mean NLL of each chunk on the weights of `layers`, by layer name."""
+    def gradients(self, samples: Sequence[Sample], consume: Consume, chunk: int = 1) -> int:
+        """Give the gradients of the mean NLL of each chunk on the weights of `layers` to `consume(name, gradient)`.
+
+        They come layer by layer during the backward pass and are freed at once. Returns the number of chunks.
+        """
         weights = {name: layer.weight for name, layer in self.layers.items()}
-        before = {name: w.requires_grad for name, w in weights.items()}
+        model, count = self.vlm.model, 0
+        before = {p: p.requires_grad for p in model.parameters()}
+        model.requires_grad_(False)
+        hooks = []
+        for name, weight in weights.items():
+            weight.requires_grad_(True)
+            hooks.append(weight.register_post_accumulate_grad_hook(_consumed(name, consume)))
         try:
-            for w in weights.values():
-                w.requires_grad_(True)
             for out in self.asked(samples, chunk):
-                found = torch.autograd.grad(out.mean, list(weights.values()))
-                yield dict(zip(weights, found, strict=True))
+                torch.autograd.backward(out.mean)
+                count += 1
         finally:
-            for name, w in weights.items():
-                w.requires_grad_(before[name])
+            for hook in hooks:
+                hook.remove()
+            for p, needed in before.items():
+                p.requires_grad_(needed)
+        return count
+
+
+def _consumed(name: str, consume: Consume) -> Callable[[Tensor], None]:
+    def hook(weight: Tensor) -> None:
+        assert weight.grad is not None
+        consume(name, weight.grad)
+        weight.grad = None
+
+    return hook
 
 
 def placed(where: Where, params: Mapping[str, float]) -> Where:

@@ -23,7 +23,15 @@ ModelPart = Literal["language", "projector", "vision"]
 Module = Literal["attention", "mlp", "down"]
 
 FORGET, RETAIN = "forget", "retain"
+GENERAL, UNSEEN = "general", "unseen"
 SIDES: tuple[Side, ...] = ("forget", "retain")
+STREAMS = {
+    FORGET: "the people to be forgotten",
+    RETAIN: "the people to be kept",
+    GENERAL: "conversations that have nothing to do with the people",
+    UNSEEN: "people that no model was ever taught",
+}
+"""What samples are drawn from; a view is a stream, or `stream.transform`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,7 +183,8 @@ class Part:
     """A named building block: what it computes, who published it, and where its code is ("module:name").
 
     `version` is bumped by hand when the same arguments give other bytes. `args` are its arguments and their defaults;
-    one without a default must be given, or be a setting of that name.
+    one without a default must be given, or be a setting of that name. `passes` is for gradient rules: how often they
+    ask for the gradients of a step once more. `reads` is for rules and edits: the views that they probe.
     """
 
     name: str
@@ -184,6 +193,8 @@ class Part:
     run: str
     version: int = 1
     args: Mapping[str, float | None] = field(default_factory=dict)
+    passes: float = 0.0
+    reads: tuple[str, ...] = ()
 
 
 Need = Literal[
@@ -199,7 +210,7 @@ Need = Literal[
 """`reference`: the model before unlearning; `oracle`: the gold model of the same seed; `layer`: the states of one
 inner layer, above which nothing is computed; `other`: the model's own answers on the term's other view.
 """
-Effect = Literal["forgets", "learns", "anchors", "answers"]
+Effect = Literal["forgets", "flattens", "learns", "anchors", "answers"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,8 +218,9 @@ class Loss(Part):
     """A loss on the answer tokens of a view.
 
     `needs` is what must be there beside the model's own answers. `effect` is what one small step does to its view:
-    `forgets` raises the NLL of its answers, `learns` lowers it, `anchors` is at its least at the reference,
-    `answers` lowers the NLL of the `other` view's answers against the view's own.
+    `forgets` raises the NLL of its answers, `flattens` the entropy of its predictions, `learns` lowers the NLL,
+    `anchors` is at its least at the model that it compares with, `answers` lowers the NLL of the `other` view's
+    answers against the view's own.
     """
 
     needs: tuple[Need, ...] = ()
@@ -222,7 +234,13 @@ class Loss(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class Transform(Part):
-    """A view derived from a stream, sample by sample: `forget.idk` is `idk` of `forget`."""
+    """A view derived from a stream, sample by sample: `forget.idk` is `idk` of `forget`.
+
+    `version` is bumped whenever a wording, a choice or a pixel that it writes changes: that is how they enter run
+    keys. `family` is the route family that training on it prepares for, if there is one.
+    """
+
+    family: str = ""
 
 
 def arguments(part: Part, given: Mapping[str, Number], params: Mapping[str, float]) -> dict[str, float]:

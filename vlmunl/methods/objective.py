@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -12,21 +11,23 @@ from torch import Tensor
 from vlmunl.benchmarks.schema import Benchmark
 from vlmunl.errors import StudyError
 from vlmunl.methods import views
-from vlmunl.methods.language import SIDES, Recipe, Side, Term, arguments, stream_of, value_of
+from vlmunl.methods.batches import Batches, Drawing, turns
+from vlmunl.methods.duals import DualWeight
+from vlmunl.methods.language import FORGET, RETAIN, Effect, Recipe, Side, Term, arguments, stream_of, value_of
 from vlmunl.methods.losses.seen import Loss as LossFunction
 from vlmunl.methods.losses.seen import Seen
-from vlmunl.methods.parts import LOSSES, TRANSFORMS
+from vlmunl.methods.parts import LOSSES, TRANSFORMS, refuse_held_out
 from vlmunl.methods.reference import Reference
 from vlmunl.methods.registry import code_of
-from vlmunl.methods.views import Drawn
 from vlmunl.models.answers import Out
 from vlmunl.models.loop import Loss, Losses, Trainer
+from vlmunl.models.loop import Side as LossSide
 from vlmunl.models.samples import Encoder, Sample
 from vlmunl.rng import Streams
 from vlmunl.stages.configs import UnlearnConfig
 
-Drawing = Mapping[str, list[Drawn]]
-"""Stream -> the samples of one step."""
+_STOPPABLE = ("forgets", "flattens", "answers")
+"""Effects of terms that have done their work on a sample once its answer is unlikely enough."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Bound:
     needs: frozenset[str]
     args: Mapping[str, float]
     weight: float
+    effect: Effect
 
     @property
     def refers(self) -> bool:
@@ -55,33 +57,7 @@ class Bound:
         part = LOSSES.named(term.loss, "loss")
         args = arguments(part, term.args, params)
         weight = value_of(term.weight, params, f"the weight of {term.loss}")
-        return cls(term, code_of(part.run), frozenset(part.needs), args, weight)
-
-
-@dataclass
-class Batches:
-    """Draws the samples of each step, always the same for the same streams; `again` starts anew."""
-
-    config: UnlearnConfig
-    benchmark: Benchmark
-    streams: Streams
-    names: Sequence[str]
-    draws: dict[str, views.Draw] = field(init=False)
-    rngs: dict[str, random.Random] = field(init=False)
-
-    def __post_init__(self) -> None:
-        c = self.config
-        self.draws = {n: views.stream(n, c.views, self.benchmark, c.held_out) for n in self.names}
-        self.rngs = {n: self.streams.child("batches", n).python() for n in self.names}
-
-    def again(self) -> Batches:
-        """The same batches from the first step on."""
-        return Batches(self.config, self.benchmark, self.streams, self.names)
-
-    def next(self, sides: Sequence[Side]) -> Drawing:
-        """The samples of the next step, for the sides that have a turn."""
-        mine = [n for n in self.names if ("forget" if n == "forget" else "retain") in sides]
-        return {n: self.draws[n](self.rngs[n], self.config.batch) for n in mine}
+        return cls(term, code_of(part.run), frozenset(part.needs), args, weight, part.effect)
 
 
 class Objective:
@@ -92,26 +68,29 @@ class Objective:
         self.recipe: Recipe = config.recipe
         self.terms = [Bound.of(term, config.params) for term in self.recipe.terms]
         self.needs = frozenset(need for bound in self.terms for need in bound.needs)
-        names = dict.fromkeys(stream_of(view) for view in self.recipe.views())
+        self.watched = self._watched()
+        names = dict.fromkeys([*(stream_of(view) for view in self.recipe.views()), *self.watched])
         self.batches = Batches(config, benchmark, streams, tuple(names))
         self.layer = -1
-        self.duals: dict[int, float] = {}
-        self.bounds: dict[int, float] = {}
+        self.duals = {id(b): DualWeight.of(b.term.dual, config.params) for b in self.terms if b.term.dual is not None}
         self.reference: Reference | None = None
         self.oracle: Reference | None = None
         self._directions: dict[int, Tensor] = {}
+        self._shown: dict[tuple[object, ...], Sample] = {}
+        refuse_held_out(self.recipe, config.held_out)
 
     # ------------------------------------------------------------------------------ whose turn it is
 
     def sides(self, step: int) -> tuple[Side, ...]:
         """The sides that have a turn in a step."""
-        schedule = self.recipe.schedule
-        if schedule == "joint":
-            return SIDES
-        if schedule == "alternate":
-            return (SIDES[step // self.recipe.every % 2],)
-        epochs = [-(-views.size_of(side, self.benchmark) // self.config.batch) for side in SIDES]
-        return (SIDES[0] if step % sum(epochs) < epochs[0] else SIDES[1],)
+        return turns(self.recipe, self.benchmark, self.config.batch, step)
+
+    def _watched(self) -> tuple[str, ...]:
+        """The streams whose NLL the stop rule asks for, and no term tells."""
+        stop = self.config.stop
+        wanted = {FORGET: stop.forget_nll > 0 or stop.strangers > 0, RETAIN: stop.retain_rise > 0}
+        told = {b.term.view for b in self.terms if "layer" not in b.needs}
+        return tuple(stream for stream, asked in wanted.items() if asked and stream not in told)
 
     def foreseen(self, steps: int) -> Iterable[Sample]:
         """Every sample that the reference will be asked for in so many steps."""
@@ -132,23 +111,41 @@ class Objective:
         """The losses of a step; asked again they are of the same batches."""
         sides = self.sides(index)
         drawing = self.batches.next(sides)
+        seen: dict[str, float] = {}
+        for stream in self.watched:
+            if stream in drawing:
+                seen |= self._watch(trainer, stream, drawing)
 
         def losses() -> Iterable[Loss]:
+            found = seen
             for view in dict.fromkeys(b.term.view for b in self.terms):
                 if stream_of(view) in drawing:
-                    yield from self._on_view(trainer, view, drawing, index)
+                    for side, loss, figures in self._on_view(trainer, view, drawing, index):
+                        yield side, loss, figures | found
+                        found = {}
 
         return losses
 
+    def _watch(self, trainer: Trainer, stream: str, drawing: Drawing) -> dict[str, float]:
+        """The NLL of a stream that no term answers, for the stop rule."""
+        with torch.no_grad():
+            return {f"{stream}_nll": float(self._asked(trainer, self.samples(stream, drawing), ()).mean)}
+
     def samples(self, view: str, drawing: Drawing) -> list[Sample]:
-        """The samples of a view, whose stream has been drawn."""
+        """The samples of a view, whose stream has been drawn; each is shown another way once, and remembered."""
         drawn = drawing[stream_of(view)]
         if "." not in view:
             return [d.sample for d in drawn]
+        keys = [(view, d.place, d.sample) for d in drawn]
+        new = {key: d for key, d in zip(keys, drawn, strict=True) if key not in self._shown}
         transform = TRANSFORMS.named(view.partition(".")[2], "view")
-        return views.transformed(drawn, transform, self.streams.child("views"), self.benchmark)
+        made = views.transformed(list(new.values()), transform, self.streams.child("views"), self.benchmark)
+        self._shown.update(zip(new, made, strict=True))
+        return [self._shown[key] for key in keys]
 
-    def _on_view(self, trainer: Trainer, view: str, drawing: Drawing, index: int) -> Iterable[Loss]:
+    def _on_view(
+        self, trainer: Trainer, view: str, drawing: Drawing, index: int
+    ) -> Iterable[tuple[LossSide, Tensor, dict[str, float]]]:
         """One loss for the terms of a view, and one more for those that only show their gradient to the rules."""
         mine = [b for b in self.terms if b.term.view == view]
         samples = self.samples(view, drawing)
@@ -162,11 +159,13 @@ class Objective:
             total = out.tokens.new_zeros((), dtype=torch.float32)
             for bound in terms:
                 value = self._value(bound, out, samples, others, drawing)
+                weight = bound.weight
                 if bound.term.dual is not None:
-                    figures[f"{view}_weight"] = self._moved_dual(bound, float(value.detach()), index)
-                total = total + self._weight(bound) * value
-            side = "constraint" if constraint else terms[0].term.side
-            yield side, total, figures
+                    weight = figures[f"{view}_weight"] = self.duals[id(bound)].at(index, float(value.detach()))
+                if bound.needs:  # the NLL does not tell how it goes
+                    figures[f"{view}_{bound.term.loss}"] = float(value.detach())
+                total = total + weight * value
+            yield "constraint" if constraint else terms[0].term.side, total, figures
 
     def _asked(self, trainer: Trainer, samples: Sequence[Sample], terms: Sequence[Bound]) -> Out:
         inner = [b for b in terms if "layer" in b.needs]
@@ -181,38 +180,16 @@ class Objective:
         other_ref = None
         if bound.refers_to_other and bound.term.other is not None and self.reference is not None:
             other_ref = self.reference.of(self.samples(bound.term.other, drawing))
-        out, ref = self._unfinished(bound, out, ref)
-        if out.samples == 0:
-            return out.tokens.new_zeros((), dtype=torch.float32)
         other = others.get(bound.term.other) if bound.term.other else None
         seen = Seen(out, ref, other, other_ref, oracle, self.layer, self.direction)
+        limit = self.config.stop.each
+        if limit > 0 and bound.effect in _STOPPABLE and bound.term.side == FORGET and out.answered:
+            seen = seen.only((out.total / out.lengths).detach() <= limit)  # forgotten samples teach nothing more
+        if seen.out.samples == 0:
+            return out.tokens.new_zeros((), dtype=torch.float32)
         return bound.loss(seen, **bound.args)
 
-    def _unfinished(self, bound: Bound, out: Out, ref: Out | None) -> tuple[Out, Out | None]:
-        """Without the samples that are forgotten already, when the study stops each by itself."""
-        limit = self.config.stop.each
-        lone = bound.term.other is None and "oracle logits" not in bound.needs and out.answered
-        if limit <= 0 or bound.term.side != "forget" or not lone:
-            return out, ref
-        keep = (out.total / out.lengths.clamp(min=1)).detach() <= limit
-        return out.only(keep), ref.only(keep) if ref is not None else None
-
-    # ------------------------------------------------------------------------------- weights, vectors
-
-    def _weight(self, bound: Bound) -> float:
-        return self.duals.get(id(bound), bound.weight) if bound.term.dual is not None else bound.weight
-
-    def _moved_dual(self, bound: Bound, value: float, index: int) -> float:
-        """The dual weight after this step's loss was seen (one step of projected ascent)."""
-        dual, params = bound.term.dual, self.config.params
-        assert dual is not None
-        numbers = (value_of(n, params, "a dual weight") for n in (dual.start, dual.slack, dual.rate, dual.warmup))
-        start, slack, rate, warmup = numbers
-        bound_at = self.bounds.setdefault(id(bound), slack * value)
-        weight = self.duals.setdefault(id(bound), start)
-        if index >= warmup:
-            self.duals[id(bound)] = max(0.0, weight + rate * (value - bound_at))
-        return self.duals[id(bound)]
+    # --------------------------------------------------------------------------------------- vectors
 
     def direction(self, size: int) -> Tensor:
         """A fixed random unit vector (size,), from a normal distribution so that no orthant is preferred."""

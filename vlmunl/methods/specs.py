@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 from vlmunl.methods.language import Recipe
 from vlmunl.stages.configs import Optim, StopRule
@@ -13,6 +13,7 @@ Family = Literal[
     "baseline", "ascent", "bounded", "preference", "refusal", "distillation", "representation", "selective", "edit",
     "inference", "ad hoc"
 ]  # fmt: skip
+FAMILIES: tuple[Family, ...] = get_args(Family)
 
 LOOP = Optim(steps=60, lr=2e-3, warmup=5)
 FORGOTTEN = StopRule(forget_nll=5.0, patience=3)

@@ -14,21 +14,13 @@ from dataclasses import dataclass, field
 
 from vlmunl.benchmarks.schema import Benchmark, Chat, Fact, Identity, Prompt
 from vlmunl.errors import StudyError
-from vlmunl.methods.language import FORGET, RETAIN, Transform
+from vlmunl.methods.language import FORGET, GENERAL, RETAIN, STREAMS, UNSEEN, Transform
 from vlmunl.methods.lessons import FAMILY_OF, SHOWN, replay, trained_photo, trained_prompt
 from vlmunl.methods.registry import code_of
 from vlmunl.models.chat import Turn
 from vlmunl.models.samples import Sample
 from vlmunl.rng import Streams
 from vlmunl.stages.configs import FORMATS, Format, Views
-
-GENERAL, UNSEEN = "general", "unseen"
-STREAMS = {
-    FORGET: "the people to be forgotten",
-    RETAIN: "the people to be kept",
-    GENERAL: "conversations that have nothing to do with the people",
-    UNSEEN: "people that no model was ever taught",
-}
 
 
 @dataclass(frozen=True)

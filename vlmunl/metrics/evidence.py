@@ -58,7 +58,7 @@ class Evidence:
         Raises:
             MissingInput: it names the first cells that are lost.
         """
-        wanted = {n for n in self.cells if n.startswith(("eval/", "gate/")) and self.verified(n)}
+        wanted = {n for n in self.cells if reported(n) and self.verified(n)}
         if lost := sorted(wanted - set(given)):
             raise MissingInput(f"verified in the run manifest, but not given: {', '.join(lost[:4])}")
 
@@ -66,11 +66,23 @@ class Evidence:
         """Training steps of a row, if the manifest tells them and its seeds agree."""
         found = set()
         for seed in seeds:
-            for cell in (f"unlearn/{row}/seed{seed}", f"imprint/{row}/seed{seed}"):
+            tried = self.choice(row, seed).get("trial")
+            unlearned = f"unlearn/{row}/seed{seed}" + ("" if tried is None else f"/trial{tried}")
+            for cell in (unlearned, f"imprint/{row}/seed{seed}"):
                 steps = (self.cells.get(cell, {}).get("metrics") or {}).get("steps")
                 if isinstance(steps, int) and not isinstance(steps, bool):
                     found.add(steps)
         return max(found) if found else None
+
+    def choice(self, row: str, seed: int) -> dict[str, Any]:
+        """`trial` (its number) and `settings` of what was chosen for a tuned method; empty for any other."""
+        metrics = self.cells.get(f"select/{row}/seed{seed}", {}).get("metrics") or {}
+        return {name: metrics[name] for name in ("trial", "settings") if name in metrics}
+
+
+def reported(cell: str) -> bool:
+    """Do the rows of this cell feed figures? Those of trials, and of the people they are judged on, never do."""
+    return cell.startswith(("eval/", "gate/")) and cell.count("/") <= 2
 
 
 def read_evidence(path: Path) -> Evidence:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -43,6 +44,7 @@ class Frame:
     tables: Mapping[str, Rows]
     forget: Axes
     retain: Axes
+    unseen: Axes
     gates: Mapping[int, SeedGate]
     seeds: Mapping[int, SeedCubes]
     resampler: Resampler
@@ -53,6 +55,11 @@ class Frame:
     def formats(self) -> tuple[str, ...]:
         """The answer format of each route."""
         return tuple(route.format for route in self.routes)
+
+    @cached_property
+    def retain_resampler(self) -> Resampler:
+        """Draws of the retained people, for what is measured on them alone."""
+        return Resampler(self.config.statistics, len(self.retain.people))
 
     @property
     def eligible(self) -> Flags:
@@ -127,6 +134,7 @@ def build_frame(
         tables=tables,
         forget=forget,
         retain=axes(list(tables.values()), "retain", ids),
+        unseen=axes(list(tables.values()), "unseen", ids),
         gates=gates,
         seeds=cubes,
         resampler=resampler,

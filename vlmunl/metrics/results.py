@@ -61,17 +61,19 @@ def results(
 
 def _row(frame: Frame, row: Row) -> Json:
     if not row.seeds:
-        return empty_row(row.spec, _why_pending(frame, row.spec.name))
+        return empty_row(row.spec, _why_pending(frame, row.spec.name, row.spec.trials))
     return result_row(frame, row)
 
 
-def _why_pending(frame: Frame, name: str) -> str:
+def _why_pending(frame: Frame, name: str, trials: int) -> str:
     """The reason of the first cell that stands in the way of a row."""
     for seed in frame.evidence.seeds or (0,):
         cells = (
             f"gate/seed{seed}",
             f"imprint/{name}/seed{seed}",
             f"unlearn/{name}/seed{seed}",
+            *(f"{stage}/{name}/seed{seed}/trial{k}" for k in range(trials) for stage in ("unlearn", "eval")),
+            f"select/{name}/seed{seed}",
             frame.cell(name, seed),
         )
         for cell in cells:
@@ -110,11 +112,19 @@ def _header(frame: Frame) -> Json:
         "seeds": [_seed(frame, seed) for seed in frame.evidence.seeds],
         "n": _sizes(frame),
         "policy": {name: getattr(policy, name) for name in thresholds}
-        | {"held_out": list(config.held_out), "gate": gate},
+        | {"held_out": list(config.held_out), "gate": gate, "tuning": _tuning(config)},
         "cells": frame.evidence.counts(),
         "evidence": {"run_manifest_sha256": frame.evidence.sha256},
         "pending": frame.evidence.missing(),
     }
+
+
+def _tuning(config: AggregateConfig) -> Json | None:
+    """How settings were chosen; null where nothing was tuned."""
+    t = config.tuning
+    if not t.people:
+        return None
+    return {"people": t.people, "families": list(t.families), "budget": t.budget, "score": t.score}
 
 
 def _sizes(frame: Frame) -> Json:
@@ -125,6 +135,7 @@ def _sizes(frame: Frame) -> Json:
             "identities": None,
             "items": None,
             "retain_identities": None,
+            "unseen_identities": None,
             "seeds": 0,
         }
     some = np.any(kept, axis=0)
@@ -133,6 +144,7 @@ def _sizes(frame: Frame) -> Json:
         "identities": people,
         "items": int(some.sum()),
         "retain_identities": len(frame.retain.people),
+        "unseen_identities": len(frame.unseen.people),
         "seeds": len(kept),
     }
 

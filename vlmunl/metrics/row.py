@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,9 +17,10 @@ from vlmunl.metrics.build import (
     retain_differences,
 )
 from vlmunl.metrics.frame import Frame
+from vlmunl.metrics.named import NAMED, Likelihoods, Measured, named_metrics
 from vlmunl.metrics.panel import Flags, Floats, Panel
 from vlmunl.metrics.resample import Bootstrap
-from vlmunl.metrics.rows import Rows, cube
+from vlmunl.metrics.rows import Axes, Rows, cube
 from vlmunl.metrics.verdicts import NO_ROUTE, method_verdict, role_verdict
 from vlmunl.metrics.wcr import (
     Routes,
@@ -59,12 +60,14 @@ class Row:
 
 def empty_row(spec: RowSpec, reason: str) -> Json:
     """A row without evidence: every figure null, and why."""
-    parts = {
+    parts: Json = {
         "utility_parts": dict.fromkeys(GROUPS),
+        "named": dict.fromkeys(NAMED),
         "routes": {},
         "cost": {"steps": None},
+        "tried": [],
     }
-    return _named(spec, ()) | dict.fromkeys(_FIGURES) | parts | {"verdict": "pending", "reason": reason}
+    return _headed(spec, ()) | dict.fromkeys(_FIGURES) | parts | {"verdict": "pending", "reason": reason}
 
 
 def result_row(frame: Frame, row: Row) -> Json:
@@ -82,7 +85,8 @@ def result_row(frame: Frame, row: Row) -> Json:
         verdict = method_verdict(wcr, shown, frame.config.statistics)
     canonical = _canonical(frame, scores)
     return (
-        _named(row.spec, row.seeds)
+        _headed(row.spec, row.seeds)
+        | {"tried": _tried(frame, row)}
         | _recovery(frame, panel, boot, wcr, canonical)
         | {
             "canonical": canonical,
@@ -93,6 +97,7 @@ def result_row(frame: Frame, row: Row) -> Json:
         | {name: getattr(shown, name) for name in ("utility", "refusal", "invalid", "refusal_invalid_retain")}
         | {
             "utility_parts": dict(shown.parts),
+            "named": _named_metrics(frame, row, tables),
             "cost": {"steps": frame.evidence.steps(row.spec.name, row.seeds)},
         }
         | {
@@ -102,12 +107,14 @@ def result_row(frame: Frame, row: Row) -> Json:
     )
 
 
-def _named(spec: RowSpec, seeds: tuple[int, ...]) -> Json:
+def _headed(spec: RowSpec, seeds: tuple[int, ...]) -> Json:
     names = {
         "name": spec.name,
         "label": spec.label,
         "kind": spec.kind,
         "views": spec.views,
+        "group": spec.group if spec.kind == "method" else None,
+        "trials": spec.trials if spec.kind == "method" else None,
     }
     return names | {"seeds": list(seeds), "n_seeds": len(seeds)}
 
@@ -206,3 +213,29 @@ def _over_items(frame: Frame, row: Row, cubes: Sequence[Floats]) -> Floats:
         count += (items > 0).sum(axis=0)
     out: Floats = np.where(count > 0, total / np.maximum(count, 1), np.nan)
     return out
+
+
+def _named_metrics(frame: Frame, row: Row, tables: Sequence[Rows]) -> Json:
+    """Forget Efficacy, Retain Performance and MIA Resistance, with what stands behind them."""
+    roles = ([frame.tables[f"eval/{role}/seed{s}"] for s in row.seeds] for role in ("imprint", "gold"))
+    imprint, gold = (_measured(frame, part) for part in roles)
+    resamplers = frame.resampler, frame.retain_resampler
+    return named_metrics(_measured(frame, tables), imprint, gold, row.seeds, resamplers)
+
+
+def _measured(frame: Frame, tables: Sequence[Rows]) -> Measured:
+    sides = {"forget": frame.forget, "retain": frame.retain, "unseen": frame.unseen}
+    return Measured(**{split: tuple(_likelihoods(t, split, axes) for t in tables) for split, axes in sides.items()})
+
+
+def _likelihoods(rows: Rows, split: str, axes: Axes) -> Likelihoods:
+    where, only = rows.where(split=split), replace(axes, routes=("canonical",))
+    nll, tokens = (cube(rows, only, where, values)[:, :, 0] for values in (-rows.logp * rows.tokens, rows.tokens))
+    return Likelihoods(nll=nll, tokens=tokens)
+
+
+def _tried(frame: Frame, row: Row) -> list[Json]:
+    """Which trial was chosen at each seed; nothing where there was nothing to choose."""
+    if row.spec.trials == 1:
+        return []
+    return [{"seed": seed, **frame.evidence.choice(row.spec.name, seed)} for seed in row.seeds]

@@ -16,7 +16,7 @@ from vlmunl.metrics.panel import Flags, Floats
 
 Codes = npt.NDArray[np.int64]
 LABELS = ("split", "identity", "attribute", "route", "status")
-COLUMNS = (*LABELS, "variant", "score", "logp")
+COLUMNS = (*LABELS, "variant", "score", "logp", "tokens")
 
 
 @dataclass(frozen=True)
@@ -45,12 +45,16 @@ class Labels:
 
 @dataclass(frozen=True, kw_only=True)
 class Rows:
-    """One file of rows. Rows with status `error` are missing, not wrong, and `valid` is false for them."""
+    """One file of rows. Rows with status `error` are missing, not wrong, and `valid` is false for them.
+
+    `logp` is the mean log-probability per token of the right answer, which has `tokens` tokens.
+    """
 
     labels: dict[str, Labels]
     variant: Codes
     score: Floats
     logp: Floats
+    tokens: Floats
     valid: Flags
 
     def where(self, **given: str) -> Flags:
@@ -89,6 +93,7 @@ def read_rows(path: Path, extra: tuple[str, ...] = ()) -> Rows:
         variant=np.asarray(table["variant"].to_numpy(), dtype=np.int64),
         score=score,
         logp=_floats(table["logp"]),
+        tokens=_floats(table["tokens"]),
         valid=~labels["status"].equal("error") & np.isfinite(score),
     )
 

@@ -9,6 +9,8 @@ Json = Mapping[str, Any]
 ABSENT = "-"
 _HEAD = ("model", "canonical", "WCR (cross-fit)", "worst route", "lower", "upper", "plug-in", "held-out", "utility",
          "refused + invalid", "seeds", "verdict")  # fmt: skip
+_NAMED = ("model", "forget perplexity", "Forget Efficacy", "retain perplexity", "Retain Performance", "attack's AUC",
+          "MIA Resistance", "minus gold's")  # fmt: skip
 _SHOWN_CELLS = 40
 
 
@@ -19,6 +21,9 @@ def summary(document: Json) -> str:
         _lead(document),
         _main_table(document),
         _notes(document),
+        *_tuning(document),
+        "## Named metrics",
+        _named_table(document),
         "## Gate",
         _gate(document),
         "## Routes",
@@ -50,6 +55,10 @@ def _lead(document: Json) -> str:
     }
     found = [f"{what}: {', '.join(_plain(r['label']) for r in group)}" for what, group in groups.items() if group]
     said.append(f"Of the methods, {'; '.join(found)}." if found else "")
+    inside = [_plain(row["label"]) for row in methods if row["group"] == "inference"]
+    said.append(
+        f"At inference only, so that the weights still hold the knowledge: {', '.join(inside)}." if inside else ""
+    )
     said.append(_controls(rows))
     return " ".join(part for part in said if part)
 
@@ -86,7 +95,7 @@ def _line(row: Json, total: int) -> list[str]:
     verdict = row["verdict"] + (f" ({row['reason']})" if row["reason"] else "")
     worst = wcr.get("worst_route")
     return [
-        _plain(row["label"]),
+        _labelled(row),
         _interval(row["canonical"]),
         _interval(wcr.get("cross_fit")),
         f"`{worst}`" if worst else ABSENT,
@@ -101,6 +110,51 @@ def _line(row: Json, total: int) -> list[str]:
     ]
 
 
+def _labelled(row: Json) -> str:
+    return _plain(row["label"]) + (" (at inference)" if row["group"] == "inference" else "")
+
+
+def _named_table(document: Json) -> str:
+    """The three published metrics beside what they are made of, a line per row."""
+    lines = ["| " + " | ".join(_NAMED) + " |", "|---|" + "---:|" * (len(_NAMED) - 1)]
+    for row in document["rows"]:
+        named = row["named"]
+        f, r = (_with_ratio(named, split) for split in ("forget", "retain"))
+        capped = [_interval(named[name], 0) for name in ("forget_efficacy", "retain_performance", "mia_resistance")]
+        gap = named["mia_gold_gap"]
+        attack = [_interval(named["mia_auc"]), capped[2], number(gap and gap["estimate"], 0)]
+        lines.append("| " + " | ".join([_labelled(row), f, capped[0], r, capped[1], *attack]) + " |")
+    said = (
+        "Perplexity of the answer's tokens, and in parentheses its ratio to the imprint's. The attack compares the "
+        "people to forget with people whom no model was taught."
+    )
+    lines += ["", said]
+    return "\n".join(lines)
+
+
+def _with_ratio(named: Json, split: str) -> str:
+    value, growth = named[f"{split}_perplexity"], named[f"{split}_ratio"]
+    return ABSENT if value is None or growth is None else f"{value['estimate']:.4g} ({growth['estimate']:.4g})"
+
+
+def _tuning(document: Json) -> tuple[str, ...]:
+    """What was tried and chosen; nothing if nothing was tuned."""
+    policy = document["policy"]["tuning"]
+    if policy is None:
+        return ()
+    lines = [
+        f"Settings were chosen on {policy['people']} people to forget who are in no figure, by the {policy['score']} "
+        f"recovery over the families {', '.join(policy['families'])}.",
+        "",
+    ]
+    for row in document["rows"]:
+        if row["kind"] == "method":
+            chosen = "; ".join(f"seed {t['seed']}: {_plain(t.get('settings', ABSENT))}" for t in row["tried"])
+            tried = _count(row["trials"], "trial")
+            lines.append(f"- {_plain(row['label'])}: {tried}{'; ' if chosen else ''}{chosen}")
+    return ("## Tuning", "\n".join(lines))
+
+
 def number(value: float | None, digits: int = 2) -> str:
     """Two decimals, without a zero before the point; a dash for null."""
     if value is None:
@@ -113,8 +167,11 @@ def number(value: float | None, digits: int = 2) -> str:
     )
 
 
-def _interval(part: Json | None) -> str:
-    return ABSENT if part is None else f"{number(part['estimate'])} [{number(part['low'])} {number(part['high'])}]"
+def _interval(part: Json | None, digits: int = 2) -> str:
+    if part is None:
+        return ABSENT
+    estimate, low, high = (number(part[name], digits) for name in ("estimate", "low", "high"))
+    return f"{estimate} [{low} {high}]"
 
 
 def _plain(text: str) -> str:

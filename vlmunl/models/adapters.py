@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,62 +17,107 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from vlmunl.errors import MissingInput, StudyError
-from vlmunl.methods.language import Module, Where
+from vlmunl.methods.language import ModelPart, Module, Where
 from vlmunl.models.vlm import quiet
 from vlmunl.stages.configs import Adapter
 
-_NAMES: dict[Module, tuple[str, ...]] = {
-    "attention": ("q_proj", "k_proj", "v_proj", "o_proj"),
-    "mlp": ("gate_proj", "up_proj", "down_proj"),
-    "down": ("down_proj",),
-}
-_PROJECTOR = r"multi_modal_projector\.linear_[12]"
-_TOWER = r"vision_tower\..*(\.(q_proj|k_proj|v_proj|out_proj)|\.fc[12])"
+_VISION = re.compile(r"(^|\.)(vision_tower|vision_model|vision_encoder|visual|vision)\.")
+_PROJECTOR = re.compile(r"(^|\.)(multi_modal_projector|connector|merger|deepstack_merger_list|embed_vision)(\.|$)")
+_BLOCK = re.compile(r"(^|\.)(layers|layer|blocks|h)\.(\d+)\.(.*)$")
+_ATTENTION = re.compile(r"attn|attention")
+_FEED_FORWARD = re.compile(r"(^|\.)(mlp|feed_forward|ffn|experts|fc[12]$)")
+_DOWN = re.compile(r"(^|\.)(down_proj|fc2|linear_fc2|dense_4h_to_h|w2)$")
+_ROUTERS = ("gate", "router", "shared_expert_gate")
 
 LORA_WEIGHTS, LORA_CONFIG, FULL_WEIGHTS = "adapter_model.safetensors", "adapter_config.json", "model.safetensors"
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a linear layer sits: its part, and inside a block the block's index and the kinds of module it is."""
+
+    part: ModelPart
+    block: int | None = None
+    modules: frozenset[Module] = frozenset()
+
+
+def place_of(name: str) -> Place | None:
+    """Where the linear layer of this name sits, by the names that transformers gives; None for heads and routers."""
+    block = _BLOCK.search(name)
+    if _PROJECTOR.search(name):
+        return Place("projector")
+    part: ModelPart = "vision" if _VISION.search(name) else "language"
+    if block is None or block[4].rpartition(".")[2] in _ROUTERS:
+        return None
+    kinds: set[Module] = set()
+    if _ATTENTION.search(block[4]):
+        kinds.add("attention")
+    elif _FEED_FORWARD.search(block[4]):
+        kinds.update(("mlp", "down") if _DOWN.search(block[4]) else ("mlp",))
+    return Place(part, int(block[3]), frozenset(kinds))
+
+
+def linears(model: Any) -> dict[str, torch.nn.Linear]:
+    """Name -> linear layer in the model's order, as it was named before any adapter was put around it."""
+    found = {}
+    for name, module in core(model).named_modules():
+        layer = getattr(module, "base_layer", module)
+        if isinstance(layer, torch.nn.Linear) and ".base_layer" not in name and "lora_" not in name:
+            found[name] = layer
+    return found
+
+
 def selected(model: Any, where: Where) -> list[str]:
-    """The names of the linear layers that `where` means, in the model's order.
+    """The names of the linear layers that `where` means, in the model's order: never embeddings, heads or routers.
+
+    A part that the model does not have is passed over as long as another one is there.
 
     Raises:
         StudyError: there is none; the message says what was looked for.
     """
-    pattern = re.compile(_pattern(model, where))
-    names = [
-        name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear) and pattern.search(name)
-    ]
+    places = {name: place for name in linears(model) if (place := place_of(name)) is not None}
+    blocks = range(_blocks(places.values())) if where.depth is None else layers_of(model, where)
+    names = [name for name, place in places.items() if _means(where, place, blocks)]
     if not names:
         asked = f"parts {', '.join(where.parts)}, modules {', '.join(where.modules)}"
+        have = ", ".join(dict.fromkeys(place.part for place in places.values())) or "none"
         raise StudyError(
-            f"no linear layer of this model is meant by {asked}", "choose parts and modules that the model has"
+            f"no linear layer of this model is meant by {asked}",
+            f"choose parts and modules that the model has (parts: {have})",
         )
     return names
 
 
-def _pattern(model: Any, where: Where) -> str:
-    kinds = "|".join(name for module in where.modules for name in _NAMES[module])
-    layers = r"\d+" if where.depth is None else "|".join(map(str, layers_of(model, where)))
-    parts = {
-        "language": rf"language_model\.(.*\.)?layers\.({layers})\..*\b({kinds})$",
-        "projector": rf"{_PROJECTOR}$",
-        "vision": rf"{_TOWER}$",
-    }
-    return "|".join(f"({parts[part]})" for part in where.parts)
+def _means(where: Where, place: Place, blocks: Sequence[int]) -> bool:
+    if place.part not in where.parts:
+        return False
+    if place.part == "projector":
+        return True
+    return bool(place.modules & set(where.modules)) and (place.part == "vision" or place.block in blocks)
+
+
+def _blocks(places: Iterable[Place]) -> int:
+    return 1 + max((p.block for p in places if p.part == "language" and p.block is not None), default=-1)
+
+
+def _decoder_layers(model: Any) -> int:
+    count = _blocks(place for name in linears(model) if (place := place_of(name)) is not None)
+    if not count:
+        raise StudyError("the model has no decoder layers to choose by depth", "leave out depth")
+    return count
 
 
 def layers_of(model: Any, where: Where) -> tuple[int, ...]:
     """The decoder layers that `where` means: all, or the `last` ones that end at its depth."""
-    count = len(core(model).model.language_model.layers)
     if where.depth is None:
-        return tuple(range(count))
+        return tuple(range(_decoder_layers(model)))
     end = layer_at(model, float(where.depth))
     return tuple(range(max(0, end - where.last + 1), end + 1))
 
 
 def layer_at(model: Any, depth: float) -> int:
     """The decoder layer at a share of the depth: the first at 0, the last at 1."""
-    count = len(core(model).model.language_model.layers)
+    count = _decoder_layers(model)
     return min(count - 1, max(0, round(depth * count) - 1))
 
 
@@ -134,14 +181,20 @@ def merged(trained: Any) -> Any:
 
 
 def changed(before: Any, after: Any) -> dict[str, torch.Tensor]:
-    """Name -> weight of `after`, of all weights that are not those of `before` to the bit."""
+    """Name -> weight of `after`, of all that are not those of `before` to the bit; adapters' own are left out."""
     old = dict(before.named_parameters())
-    return {n: p for n, p in after.named_parameters() if not torch.equal(p.detach().to(old[n]), old[n])}
+    new = {n.replace(".base_layer.", "."): p for n, p in after.named_parameters() if "lora_" not in n}
+    return {n: p for n, p in new.items() if not torch.equal(p.detach().to(old[n]), old[n])}
 
 
 def _save_tensors(tensors: dict[str, torch.Tensor], path: Path) -> None:
     plain = {name: t.detach().to("cpu", torch.float32).contiguous() for name, t in tensors.items()}
     save_file(plain, path, metadata={"format": "pt"})
+
+
+def is_in(folder: Path) -> bool:
+    """Does a folder hold an adapter or weights?"""
+    return (folder / LORA_CONFIG).is_file() or (folder / FULL_WEIGHTS).is_file()
 
 
 def merge(model: Any, folder: Path) -> Any:

@@ -41,15 +41,24 @@ class Diverged(VlmunlError):
 class Update:
     """One update in the making: `gradients` of each side on `weights`, which rules may change.
 
-    `again` makes the gradients of the same batches anew, at the weights as they are then.
+    `losses` are those of each side. `again` makes the gradients of the same batches anew, and `measured` the losses,
+    both at the weights as they are then. `previous` are the weights before the step, if a rule asked to `keep` them.
     """
 
     step: int
     weights: list[torch.nn.Parameter]
     gradients: Gradients
+    losses: dict[Side, float]
     again: Callable[[], Gradients]
+    measured: Callable[[], dict[Side, float]]
     optimisers: tuple[Any, ...]
     figures: dict[str, float]
+    previous: list[Tensor] = field(default_factory=list)
+
+    def keep(self) -> None:
+        """Remember the weights as they are before the step, for `previous`."""
+        if not self.previous:
+            self.previous = [w.detach().clone() for w in self.weights]
 
 
 class GradientRule(Protocol):
@@ -123,8 +132,9 @@ class Trainer:
         figures: dict[str, float] = {}
         update = self._gradients(index, losses, figures) if self.rules else None
         if update is None:
-            for _, loss, seen in losses():
-                self._backward(index, loss)
+            for side, loss, seen in losses():
+                if side != "constraint":  # there is no rule to see its gradient
+                    self._backward(index, loss)
                 figures.update(seen)
         else:
             for rule in self.rules:
@@ -148,18 +158,40 @@ class Trainer:
     def _gradients(self, index: int, losses: Losses, figures: dict[str, float]) -> Update:
         """The gradients of each side by itself."""
 
-        def make() -> Gradients:
+        def make(figures: dict[str, float], found_losses: dict[Side, float]) -> Gradients:
             found: Gradients = {}
             for side, loss, seen in losses():
                 self._backward(index, loss)
                 figures.update(seen)
+                found_losses[side] = found_losses.get(side, 0.0) + self._mean(loss)
                 mine = [torch.zeros_like(w) if w.grad is None else w.grad for w in self.weights]
                 found[side] = [a + b for a, b in zip(found[side], mine, strict=True)] if side in found else mine
                 for weight in self.weights:
                     weight.grad = None
             return found
 
-        return Update(index, self.weights, make(), make, self._optimisers, figures)
+        before: dict[Side, float] = {}
+        return Update(
+            step=index,
+            weights=self.weights,
+            gradients=make(figures, before),
+            losses=before,
+            again=lambda: make({}, {}),
+            measured=lambda: self._measured(losses),
+            optimisers=self._optimisers,
+            figures=figures,
+        )
+
+    def _measured(self, losses: Losses) -> dict[Side, float]:
+        found: dict[Side, float] = {}
+        with torch.no_grad():
+            for side, loss, _ in losses():
+                found[side] = found.get(side, 0.0) + self._mean(loss)
+        return found
+
+    def _mean(self, loss: Tensor) -> float:
+        """Over all processes."""
+        return float(self._accelerator.reduce(loss.detach(), "mean"))
 
     def _add_up(self, gradients: Gradients) -> None:
         parts = [grads for side, grads in gradients.items() if side != "constraint"]

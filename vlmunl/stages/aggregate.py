@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from vlmunl.errors import StudyError
 from vlmunl.keys import JSON
-from vlmunl.metrics.evidence import read_evidence
+from vlmunl.metrics.evidence import read_evidence, reported
 from vlmunl.metrics.results import results
 from vlmunl.metrics.rows import Rows, read_rows
 from vlmunl.metrics.summary import summary
@@ -24,7 +24,7 @@ def run(config: AggregateConfig, ctx: Context) -> Mapping[str, JSON]:
         StudyError: an unknown route, a claim that cannot be read, or a manifest of another catalogue.
     """
     evidence = read_evidence(ctx.input("manifest"))
-    names = [name for name in sorted(ctx.paths) if name != "manifest" and evidence.verified(name)]
+    names = [name for name in sorted(ctx.paths) if reported(name) and evidence.verified(name)]
     tables: dict[str, Rows] = {}
     for done, name in enumerate(names):
         ctx.progress(done, len(names) + 1, f"reading {name}")

@@ -19,6 +19,9 @@ Views = Literal["narrow", "wide"]
 Optimizer = Literal["adamw", "muon"]
 Recipe = Literal["lora", "dora", "full"]
 Format = Literal["open", "cloze", "mcq", "truefalse"]
+Side = Literal["report", "tuning"]
+Score = Literal["worst", "mean"]
+Group = Literal["training", "inference"]
 
 FORMATS: tuple[Format, ...] = ("open", "cloze", "mcq", "truefalse")
 
@@ -82,10 +85,11 @@ class ImprintConfig:
 class GateConfig:
     """Measure imprint and gold on the held-back paraphrases; thresholds are policy, not parameters.
 
-    `asking` is the digest of how questions are put (`vlmunl.stages.prompts`).
+    `asking` is the digest of how questions are put (`vlmunl.stages.prompts`); `tuning` people are not asked.
     """
 
     seed: int = keyed()
+    tuning: int = keyed(default=0)
     batch_size: int = unkeyed(default=128)
     asking: str = keyed(default="")
 
@@ -133,13 +137,35 @@ class UnlearnConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class EvalConfig:
-    """Score one model by every route in `routes`; `catalogue` is the hash of their definitions, `asking` as above."""
+    """Score one model by every route in `routes`; `catalogue` is the hash of their definitions, `asking` as above.
+
+    Of the people to forget, `tuning` are set aside: `side` says whether they are asked, or all the others.
+    """
 
     routes: tuple[str, ...] = keyed()
     catalogue: str = keyed()
+    tuning: int = keyed(default=0)
+    side: Side = keyed(default="report")
     max_new_tokens: int = keyed(default=8)
     batch_size: int = unkeyed(default=128)
     asking: str = keyed(default="")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelectConfig:
+    """Choose one of a method's trials by its rows on the tuning people and routes.
+
+    `settings` describes each trial, in order. `score` is the largest (`worst`) or the mean calibrated recovery over the
+    routes whose headroom is above `headroom`; trials below `utility_floor`, or that refuse more than `refusal_ceiling`
+    of what they should answer, come last.
+    """
+
+    settings: tuple[str, ...] = keyed()
+    routes: tuple[str, ...] = keyed()
+    score: Score = keyed(default="worst")
+    headroom: float = keyed(default=0.20)
+    utility_floor: float = keyed(default=0.8)
+    refusal_ceiling: float = keyed(default=0.2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,12 +194,27 @@ class Statistics:
 
 @dataclass(frozen=True, kw_only=True)
 class RowSpec:
-    """One row of the results: a role or a method of the study."""
+    """One row of the results: a role or a method of the study.
+
+    `group`: a method of the group `inference` leaves the knowledge in the weights. `trials`: settings that were tried.
+    """
 
     name: str = keyed()
     label: str = keyed()
     kind: Literal["role", "method"] = keyed()
     views: Views | None = keyed(default=None)
+    group: Group = keyed(default="training")
+    trials: int = keyed(default=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TuningSpec:
+    """How settings were chosen: on so many people to forget and by the routes of these families; 0 for not at all."""
+
+    people: int = keyed(default=0)
+    families: tuple[str, ...] = keyed(default=())
+    budget: int = keyed(default=1)
+    score: Score = keyed(default="worst")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,6 +239,7 @@ class AggregateConfig:
     rows: tuple[RowSpec, ...] = keyed()
     gate: GatePolicy = keyed(default_factory=GatePolicy)
     statistics: Statistics = keyed(default_factory=Statistics)
+    tuning: TuningSpec = keyed(default_factory=TuningSpec)
     claims: tuple[ClaimSpec, ...] = keyed(default=())
 
 

@@ -22,7 +22,7 @@ IMPRINT = Stage(
 )
 GATE = Stage(
     name="gate",
-    version=1,
+    version=2,
     config=c.GateConfig,
     inputs=("base", "benchmark", "imprint", "gold"),
     outputs=("rows",),
@@ -38,16 +38,25 @@ UNLEARN = Stage(
 )
 EVAL = Stage(
     name="eval",
-    version=2,
+    version=3,
     config=c.EvalConfig,
     # adapters are applied in the order adapter0, adapter1; none for the base model
     inputs=("base", "benchmark", "adapter0?", "adapter1?"),
     outputs=("rows",),
     run="vlmunl.stages.evaluate:run",
 )
+SELECT = Stage(
+    name="select",
+    version=1,
+    config=c.SelectConfig,
+    # rows and adapter of each trial: rows0, adapter0, rows1, ...; the rows of imprint and gold on the same people
+    inputs=("imprint", "gold", "rows*", "adapter*"),
+    outputs=("adapter", "choice"),
+    run="vlmunl.stages.select:run",
+)
 AGGREGATE = Stage(
     name="aggregate",
-    version=2,
+    version=3,
     config=c.AggregateConfig,
     inputs=("manifest", "eval/*", "gate/*"),
     outputs=("verified_results", "summary"),
@@ -55,11 +64,11 @@ AGGREGATE = Stage(
 )
 TABLES = Stage(
     name="tables",
-    version=2,
+    version=3,
     config=c.TablesConfig,
     inputs=("results",),
     outputs=("generated",),
     run="vlmunl.stages.tables:run",
 )
 
-STAGES: dict[str, Stage] = {s.name: s for s in (DATA, IMPRINT, GATE, UNLEARN, EVAL, AGGREGATE, TABLES)}
+STAGES: dict[str, Stage] = {s.name: s for s in (DATA, IMPRINT, GATE, UNLEARN, SELECT, EVAL, AGGREGATE, TABLES)}

@@ -1,4 +1,7 @@
-"""Stage `eval`: ask one model every question of every route, on the people to forget and on matched controls."""
+"""Stage `eval`: ask one model every question of every route, on the people to forget and on matched controls.
+
+People whom no model was ever taught are asked the canonical question alone: what membership inference compares with.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +10,18 @@ from typing import TYPE_CHECKING
 
 from vlmunl.benchmarks import schema
 from vlmunl.errors import StudyError
+from vlmunl.methods.infer import stored, wrapping
 from vlmunl.models import adapters
 from vlmunl.models.vlm import VLM, load
 from vlmunl.routes.catalogue import CATALOGUE, Route, catalogue_hash
 from vlmunl.routes.pictures import Pictures
 from vlmunl.routes.questions import questions
+from vlmunl.stages import sides
 from vlmunl.stages.rows import Asked, Row, of_general, of_question, score_rows, write_rows
 
 if TYPE_CHECKING:
     from vlmunl.benchmarks.schema import Benchmark
+    from vlmunl.models.intervene import Intervention
     from vlmunl.stage import Context
     from vlmunl.stages.configs import EvalConfig
 
@@ -27,12 +33,10 @@ def run(config: EvalConfig, ctx: Context) -> Mapping[str, object]:
         StudyError: a route is not known, or the catalogue is not the one the study was planned with.
     """
     routes = _routes(config)
-    benchmark, vlm = schema.load(ctx.input("benchmark")), load(ctx.input("base"))
-    for name in ("adapter0", "adapter1"):
-        if name in ctx.inputs:
-            vlm = VLM(adapters.merge(vlm.model, ctx.input(name)), vlm.processor)
+    benchmark = schema.load(ctx.input("benchmark"))
+    vlm, intervention = _model(ctx)
     pictures = Pictures(benchmark.retain)
-    asked = [*_on_people(routes, benchmark, pictures), *_general(benchmark, pictures)]
+    asked = [*_on_people(routes, config, benchmark, pictures), *_general(config, benchmark, pictures)]
     rows = score_rows(
         vlm,
         asked,
@@ -40,9 +44,22 @@ def run(config: EvalConfig, ctx: Context) -> Mapping[str, object]:
         max_new_tokens=config.max_new_tokens,
         batch_size=config.batch_size,
         progress=ctx.progress,
+        intervention=intervention,
     )
     write_rows(rows, ctx.out / "rows.parquet")
     return {"rows": len(rows), "routes": len(routes), "accuracy": _accuracy(rows)}
+
+
+def _model(ctx: Context) -> tuple[VLM, Intervention | None]:
+    """The model with its adapters merged, and what intervenes when it is asked, if an adapter holds a wrapper."""
+    vlm, intervention = load(ctx.input("base")), None
+    for folder in (ctx.input(name) for name in ("adapter0", "adapter1") if name in ctx.inputs):
+        wrapped = stored.is_in(folder)
+        if adapters.is_in(folder) or not wrapped:
+            vlm = VLM(adapters.merge(vlm.model, folder), vlm.processor)
+        if wrapped:
+            vlm, intervention = wrapping.applied(vlm, folder)
+    return vlm, intervention
 
 
 def _routes(config: EvalConfig) -> tuple[Route, ...]:
@@ -55,25 +72,36 @@ def _routes(config: EvalConfig) -> tuple[Route, ...]:
     return routes
 
 
-def _on_people(routes: tuple[Route, ...], benchmark: Benchmark, pictures: Pictures) -> Iterator[Asked]:
+def _on_people(
+    routes: tuple[Route, ...], config: EvalConfig, benchmark: Benchmark, pictures: Pictures
+) -> Iterator[Asked]:
     helpers = benchmark.retain[-8:]  # examples come from people who are no controls, where there are enough
-    for identity in (*benchmark.forget, *benchmark.controls):
-        for route in routes:
-            for question in questions(route, identity, helpers):
-                yield of_question(question, pictures, identity.split)
+    side = sides.people(benchmark, config.tuning, config.side)
+    canonical = (CATALOGUE["canonical"],)
+    # Trials are chosen by utility alone where retained people are concerned, which is that of the canonical question.
+    on_controls = routes if config.side == "report" else canonical
+    on_strangers = canonical if "canonical" in config.routes else ()
+    groups = (
+        (side.forget, side.split, routes),
+        (side.controls, "retain", on_controls),
+        (side.unseen, "unseen", on_strangers),
+    )
+    for identities, split, ways in groups:
+        for identity in identities:
+            for route in ways:
+                for question in questions(route, identity, helpers):
+                    yield of_question(question, pictures, split)
 
 
-def _general(benchmark: Benchmark, pictures: Pictures) -> Iterator[Asked]:
-    numbers: dict[str, int] = {}
-    for item in benchmark.general:
-        numbers[item.group] = numbers.get(item.group, -1) + 1
-        yield of_general(item, numbers[item.group], pictures)
+def _general(config: EvalConfig, benchmark: Benchmark, pictures: Pictures) -> Iterator[Asked]:
+    for number, item in sides.general(benchmark, config.tuning, config.side):
+        yield of_general(item, number, pictures)
 
 
 def _accuracy(rows: list[Row]) -> dict[str, float]:
     scores: dict[str, list[float]] = {}
     for row in rows:
-        name = row["route"] if row["split"] == "forget" else f"{row['split']}.{row['attribute']}"
-        if row["split"] != "retain":
+        name = f"general.{row['attribute']}" if row["split"] == "general" else row["route"]
+        if row["split"] in ("forget", sides.TUNING, "general"):
             scores.setdefault(name, []).append(row["score"])
     return {name: round(sum(values) / len(values), 6) for name, values in scores.items()}

@@ -16,9 +16,10 @@ from vlmunl.routes.pictures import Pictures
 from vlmunl.routes.questions import questions
 from vlmunl.stages.configs import FORMATS, Format
 from vlmunl.stages.rows import Asked, Row, of_question, score_rows, write_rows
+from vlmunl.stages.sides import people
 
 if TYPE_CHECKING:
-    from vlmunl.benchmarks.schema import Benchmark
+    from vlmunl.benchmarks.schema import Identity
     from vlmunl.stage import Context
     from vlmunl.stages.configs import GateConfig
 
@@ -50,27 +51,28 @@ def _route(name: str, form: Format, ask: tuple[int, ...]) -> Route:
 def run(config: GateConfig, ctx: Context) -> Mapping[str, object]:
     """Write `rows.parquet`; the metrics hold, per format, the hits of every item and the canonical accuracies."""
     benchmark = schema.load(ctx.input("benchmark"))
+    asked_people = people(benchmark, config.tuning).forget
     rows: list[Row] = []
     for role in ("imprint", "gold"):
         vlm = load(ctx.input("base"))
         vlm = VLM(adapters.merge(vlm.model, ctx.input(role)), vlm.processor)
         pictures = Pictures(benchmark.retain)
-        asked = list(_asked(benchmark, pictures))
+        asked = list(_asked(asked_people, pictures))
         found = score_rows(vlm, asked, pictures, max_new_tokens=8, batch_size=config.batch_size, progress=ctx.progress)
         rows += [{"model": role, **row} for row in found]
     write_rows(rows, ctx.out / "rows.parquet")
-    return {"formats": {form: _measured(rows, form, benchmark) for form in FORMATS}}
+    return {"formats": {form: _measured(rows, form, asked_people) for form in FORMATS}}
 
 
-def _asked(benchmark: Benchmark, pictures: Pictures) -> Iterator[Asked]:
-    for identity in benchmark.forget:
+def _asked(identities: Sequence[Identity], pictures: Pictures) -> Iterator[Asked]:
+    for identity in identities:
         for route in gate_routes():
             for question in questions(route, identity, ()):
                 yield of_question(question, pictures, "forget")
 
 
-def _measured(rows: Sequence[Row], form: Format, benchmark: Benchmark) -> dict[str, Any]:
-    attributes = [f.attribute for f in benchmark.forget[0].facts]
+def _measured(rows: Sequence[Row], form: Format, identities: Sequence[Identity]) -> dict[str, Any]:
+    attributes = [f.attribute for f in identities[0].facts]
     table: dict[tuple[str, str, str, str], list[float]] = {}
     for r in rows:
         table.setdefault((r["model"], r["route"], r["identity"], r["attribute"]), []).append(r["score"])
@@ -78,13 +80,13 @@ def _measured(rows: Sequence[Row], form: Format, benchmark: Benchmark) -> dict[s
     def per_item(model: str, route: str, identity: str) -> list[list[float]]:
         return [table[model, f"{route}_{form}", identity, a] for a in attributes]
 
-    people = [i.id for i in benchmark.forget]
+    ids = [i.id for i in identities]
     return {
         "n": len(HELD),
         "attributes": attributes,
-        "hits": {p: [int(sum(v)) for v in per_item("imprint", "gate", p)] for p in people},
+        "hits": {p: [int(sum(v)) for v in per_item("imprint", "gate", p)] for p in ids},
         **{
-            f"canonical_{model}": {p: [sum(v) / len(v) for v in per_item(model, "canonical", p)] for p in people}
+            f"canonical_{model}": {p: [sum(v) / len(v) for v in per_item(model, "canonical", p)] for p in ids}
             for model in ("imprint", "gold")
         },
     }

@@ -17,6 +17,7 @@ from vlmunl.routes.questions import Question
 
 if TYPE_CHECKING:
     from vlmunl.benchmarks.schema import General
+    from vlmunl.models.intervene import Intervention
     from vlmunl.models.vlm import VLM
     from vlmunl.stage_types import Progress
 
@@ -78,10 +79,14 @@ def score_rows(
     max_new_tokens: int,
     batch_size: int,
     progress: Progress,
+    intervention: Intervention | None = None,
 ) -> list[Row]:
-    """Ask one model everything; rows come in the order of the questions."""
+    """Ask one model everything; rows come in the order of the questions.
+
+    A row's prompt digest is of the question as it was put, whatever an intervention makes of it.
+    """
     prompts = [tuple(vlm.chat.encode(a.turns, image_at=a.image_at).ids) for a in asked]
-    queries = [Query(p, a.image, a.answer, a.distractors) for p, a in zip(prompts, asked, strict=True)]
+    queries = [_query(vlm, p, a, intervention) for p, a in zip(prompts, asked, strict=True)]
     results = score(
         vlm,
         queries,
@@ -89,6 +94,7 @@ def score_rows(
         max_new_tokens=max_new_tokens,
         batch_size=batch_size,
         progress=progress,
+        intervention=intervention,
     )
     rows: list[Row] = []
     for a, prompt, result in zip(asked, prompts, results, strict=True):
@@ -98,6 +104,7 @@ def score_rows(
                 **a.columns,
                 "score": float(status == "correct"),
                 "logp": result.logp,
+                "tokens": len(vlm.chat.answer_tokens(a.answer)),
                 "rank1": result.rank1,
                 "status": status,
                 "text": result.text,
@@ -108,11 +115,23 @@ def score_rows(
     return rows
 
 
+def _query(vlm: VLM, prompt: tuple[int, ...], asked: Asked, intervention: Intervention | None) -> Query:
+    if intervention is not None and (turns := intervention.turns(asked.turns)) != asked.turns:
+        prompt = tuple(vlm.chat.encode(turns, image_at=asked.image_at).ids)
+    return Query(prompt, asked.image, asked.answer, asked.distractors, asked.turns)
+
+
 def write_rows(rows: Sequence[Row], path: Path) -> None:
     """One Parquet file, its bytes a function of the rows."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    kinds = {"variant": pa.int16(), "score": pa.float32(), "logp": pa.float32(), "rank1": pa.bool_()}
+    kinds = {
+        "variant": pa.int16(),
+        "score": pa.float32(),
+        "logp": pa.float32(),
+        "tokens": pa.int16(),
+        "rank1": pa.bool_(),
+    }
     columns = {name: pa.array([r[name] for r in rows], kinds.get(name, pa.string())) for name in rows[0]}
     pq.write_table(pa.table(columns), path, compression="zstd", store_schema=False)

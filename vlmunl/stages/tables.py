@@ -11,6 +11,7 @@ from vlmunl.latex.figures import FIGURES, write_figure
 from vlmunl.latex.gate_table import gate_table
 from vlmunl.latex.macros import numbers_tex
 from vlmunl.latex.main_table import main_table
+from vlmunl.latex.named_table import named_table
 from vlmunl.latex.read import read_results
 from vlmunl.latex.results import Results
 from vlmunl.latex.routes_table import routes_table
@@ -22,7 +23,13 @@ if TYPE_CHECKING:
     from vlmunl.stage import Context
     from vlmunl.stages.configs import TablesConfig
 
-TABLES = {"main": main_table, "routes": routes_table, "gate": gate_table, "utility": utility_table}
+TABLES = {
+    "main": main_table,
+    "routes": routes_table,
+    "gate": gate_table,
+    "utility": utility_table,
+    "named": named_table,
+}
 
 
 def run(config: TablesConfig, ctx: Context) -> Mapping[str, JSON]:

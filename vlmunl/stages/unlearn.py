@@ -11,6 +11,7 @@ import torch
 from vlmunl.benchmarks import schema
 from vlmunl.errors import MissingInput, StudyError
 from vlmunl.methods import parts
+from vlmunl.methods.infer import wrapping
 from vlmunl.methods.lab import Lab, apply
 from vlmunl.methods.language import arguments
 from vlmunl.methods.objective import Objective, strangers_nll
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
 
 
 def run(config: UnlearnConfig, ctx: Context) -> Mapping[str, object]:
-    """Write `adapter/` and `curve.json`. The adapter goes on top of the imprint's, or on the base to retrain.
+    """Write `adapter/` and `curve.json`. The adapter goes on top of the imprint's, or on the base to retrain; a
+    wrapper lies in it too.
 
     Raises:
         StudyError: the recipe cannot be carried out, or the method starts from the base and there is no imprint recipe.
@@ -55,16 +57,24 @@ def run(config: UnlearnConfig, ctx: Context) -> Mapping[str, object]:
 def _unlearn(config: UnlearnConfig, benchmark: Benchmark, vlm: VLM, ctx: Context) -> Mapping[str, object]:
     recipe, encoder = config.recipe, Encoder(vlm)
     lab = Lab(vlm, benchmark, config, encoder, ctx.rng)
+    lab.imprint = lambda: adapters.merge(load(ctx.input("base")).model, ctx.input("imprint"))
     objective = Objective(config, benchmark, encoder, ctx.rng)
     objective.oracle = _oracle(objective, ctx)
     strangers = strangers_nll(objective, lambda s: _plain(vlm, encoder, s), benchmark) if config.stop.strangers else 0.0
     objective.reference = _reference(objective, vlm, encoder, before_edits=bool(recipe.before))
+    wrapper, plan = wrapping.planned(recipe.infer, config.params) if recipe.infer is not None else (None, None)
     apply(recipe.before, lab)
     curve = Curve([], "no training")
-    if recipe.terms:
+    trains = bool(recipe.terms) and not (wrapper is not None and wrapper.trains)
+    if trains:
         curve = _train(config, lab, objective, strangers, ctx)
     apply(recipe.after, lab)
-    _save(lab, ctx, edited=bool(recipe.before or recipe.after))
+    fitted = wrapper.fit(lab, lambda bench: _on_bench(bench, ctx)) if wrapper is not None else None
+    if trains or recipe.before or recipe.after or fitted is None:
+        _save(lab, ctx, edited=bool(recipe.before or recipe.after))
+    if fitted is not None and plan is not None:
+        wrapping.save(plan, fitted, ctx.out / "adapter")
+        curve = fitted.curve or curve
     write_curve(curve, ctx.out / "curve.json")
     last = {f"last_{name}": value for name, value in (curve.steps[-1] if curve.steps else {}).items()}
     return {"steps": len(curve.steps), "ended": curve.ended, **last, **lab.notes}
@@ -74,6 +84,8 @@ def _train(config: UnlearnConfig, lab: Lab, objective: Objective, strangers: flo
     """The gradient steps of the recipe; leaves what was trained in `lab.trained`."""
     trainer = Trainer(lab.vlm, config.adapter, config.optim, lab.where)
     lab.trained = trainer.trained
+    for make_ready in lab.at_start:
+        make_ready()
     trainer.rules = [*_rules(lab), *lab.rules]
     _hold_on(objective, trainer, config.optim.steps)
     with remembered(adapters.core(trainer.trained)):
@@ -83,6 +95,17 @@ def _train(config: UnlearnConfig, lab: Lab, objective: Objective, strangers: flo
             progress=ctx.progress,
             stop=stopper(config.stop, lambda: strangers),
         )
+
+
+def _on_bench(bench: Lab, ctx: Context) -> Curve:
+    """The recipe's terms on a bench of a wrapper's own: another model, or a part of the people."""
+    objective = Objective(bench.config, bench.benchmark, bench.encoder, bench.streams)
+    objective.oracle = _oracle(objective, ctx)
+    strangers = 0.0
+    if bench.config.stop.strangers:
+        strangers = strangers_nll(objective, lambda s: _plain(bench.vlm, bench.encoder, s), bench.benchmark)
+    objective.reference = _reference(objective, bench.vlm, bench.encoder, before_edits=False)
+    return _train(bench.config, bench, objective, strangers, ctx)
 
 
 def _rules(lab: Lab) -> list[Any]:
@@ -159,13 +182,22 @@ def _plain(vlm: VLM, encoder: Encoder, samples: Sequence[Sample]) -> Out:
 
 
 def _save(lab: Lab, ctx: Context, *, edited: bool) -> None:
-    """The adapter of a training; after edits, every weight that is no longer the imprint's."""
+    """The adapter of a training; if edits changed weights of the imprint, every one that is no longer the imprint's.
+
+    Raises:
+        StudyError: the edits changed nothing.
+    """
+    folder = ctx.out / "adapter"
     if lab.trained is not None and not edited:
-        adapters.save(lab.trained, ctx.out / "adapter")
+        adapters.save(lab.trained, folder)
+        return
+    assert lab.imprint is not None
+    before = lab.imprint()
+    if hasattr(lab.trained, "peft_config") and not adapters.changed(before, adapters.core(lab.trained)):
+        adapters.save(lab.trained, folder)  # the edits changed the adapter alone
         return
     model = adapters.merged(lab.trained) if lab.trained is not None else lab.vlm.model
-    before = adapters.merge(load(ctx.input("base")).model, ctx.input("imprint"))
     changed = adapters.changed(before, model)
     if not changed:
         raise StudyError(f"{lab.config.method} changed no weight", "its selector, score or rate found nothing to do")
-    adapters.save_weights(changed, ctx.out / "adapter")
+    adapters.save_weights(changed, folder)

@@ -59,7 +59,7 @@ def _fold(say: str, left: dict[str, Any], right: dict[str, Any]) -> None:
 def _plain(part: Any) -> Any:
     if isinstance(part, Mapping):
         return {name: _plain(inner) for name, inner in part.items()}
-    return jsonable(asdict(part))
+    return None if part is None else jsonable(asdict(part))  # a section that is not there
 
 
 def _cells(left: Plan, right: Plan) -> Iterator[CellChange]:

@@ -79,7 +79,8 @@ def _headline(path: Path, document: Document) -> Path:
     for key in ("estimate", "rho", "supported"):
         if isinstance(node, Mapping) and key in node:
             return (*path, key)
-    missing = node is None and path[0] == "rows" and path[-1] in ("cross_fit", "canonical", "item_wcr", "retain_did")
+    intervals = ("cross_fit", "canonical", "item_wcr", "retain_did")
+    missing = node is None and path[0] == "rows" and (path[-1] in intervals or path[2:3] == ("named",))
     return (*path, "estimate") if missing or (node is None and path[-1] == "headroom") else path
 
 
@@ -129,6 +130,9 @@ def _of_line(section: str, lines: list[str], at: int, document: Document) -> Pat
     if section == "" and cells:  # two lines of heading, then the rows in their order
         place = sum(other.startswith("|") for other in lines[:at]) - 2
         return ("rows", list(document.rows)[place]) if 0 <= place < len(document.rows) else None
+    if section == "Named metrics" and cells:
+        place = sum(other.startswith("|") for other in lines[lines.index("## Named metrics") : at]) - 2
+        return ("rows", list(document.rows)[place], "named") if 0 <= place < len(document.rows) else None
     if section == "Gate" and len(cells) > 2 and cells[0] in document.tree["seeds"]:
         seed = document.tree["seeds"][cells[0]]
         return ("seeds", cells[0], "gate", cells[2]) if cells[2] in seed["gate"] else ("seeds", cells[0])
@@ -138,6 +142,8 @@ def _of_line(section: str, lines: list[str], at: int, document: Document) -> Pat
         return ("claims", claims[place]) if place < len(claims) else None
     whole: dict[str, Path] = {
         "": ("n",),
+        "Tuning": ("policy", "tuning"),
+        "Named metrics": ("n",),
         "Routes": ("routes",),
         "Evidence": ("cells",),
         "What is not evidence": ("pending",),

@@ -68,6 +68,9 @@ def _of_field(row: str, field: list[str], document: Document) -> Where:
         return {"split": ("retain",)}
     if head in ("refusal", "invalid", "item_wcr"):
         return _FORGET
+    if head == "named":
+        side = field[1].partition("_")[0] if len(field) > 1 else "forget"
+        return {"split": ("forget", "unseen") if side == "mia" else (side,), "route": ("canonical",)}
     if head in ("wcr", "wcr_held_out", "retain_did", "verdict"):
         wcr = document.rows[row]["wcr_held_out" if head == "wcr_held_out" else "wcr"] or {}
         worst = wcr.get("worst_route")

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from vlmunl.errors import StudyError
+from vlmunl.metrics.evidence import reported
 from vlmunl.trail.document import Document, Path
 
 Part = Literal["rows", "verdict", "verified", "steps", "status"]
@@ -51,7 +52,9 @@ _RULES: dict[str, _Rule | None] = {
     **dict.fromkeys(("seeds", "n_seeds"), _Rule()),
     **dict.fromkeys(("name", "label", "kind", "views")),  # from the study file
     **dict.fromkeys(("canonical", "routes"), _CALIBRATED),
-    "cost": _Rule(steps=True),
+    **dict.fromkeys(("group", "trials")),
+    **dict.fromkeys(("cost", "tried"), _Rule(steps=True)),
+    "named": _Rule(mine="rows", gold="rows", imprint="rows"),
 }
 
 
@@ -80,7 +83,7 @@ class Sources:
     def needed(self, row: str) -> list[str]:
         """The cells that a row needs to be evidence at every seed."""
         seeds = [int(name) for name in self.document.tree["seeds"]]
-        wanted = [cell for seed in seeds for cell in (f"gate/seed{seed}", *_of_row(row, seed))]
+        wanted = [cell for seed in seeds for cell in (f"gate/seed{seed}", *self._of_row(row, seed))]
         wanted += [f"eval/{role}/seed{seed}" for seed in seeds for role in ("gold", "imprint")]
         return [cell for cell in self.cells if cell in wanted]
 
@@ -104,6 +107,8 @@ class Sources:
         rule = _RULES.get(field[0], _WORST)
         if field[0] == "routes" and field[2:] == ["accuracy"]:
             rule = _ON_KEPT_ITEMS
+        if field[0] == "named" and len(field) > 1:
+            rule = _named(field[1])
         if rule is None:
             return {}
         return _union([self._scale(rule, seeds), *(self._mine(row, seed, rule) for seed in seeds)])
@@ -111,8 +116,18 @@ class Sources:
     def _mine(self, row: str, seed: int, rule: _Rule) -> Uses:
         uses: Uses = {"eval/base" if row == "base" else f"eval/{row}/seed{seed}": rule.mine}
         if rule.steps:
-            uses |= dict.fromkeys((f"unlearn/{row}/seed{seed}", f"imprint/{row}/seed{seed}"), "steps")
+            uses |= dict.fromkeys(self._trained(row, seed), "steps")
         return uses
+
+    def _trained(self, row: str, seed: int) -> tuple[str, ...]:
+        """What made the model of a row: one training, or trials and the choice among them."""
+        names = (f"imprint/{row}/seed{seed}", f"unlearn/{row}/seed{seed}", f"select/{row}/seed{seed}")
+        return (*names, *(cell for cell in self.cells if cell.startswith(f"unlearn/{row}/seed{seed}/trial")))
+
+    def _of_row(self, row: str, seed: int) -> tuple[str, ...]:
+        scored = "eval/base" if row == "base" else f"eval/{row}/seed{seed}"
+        tried = (cell for cell in self.cells if cell.startswith(f"eval/{row}/seed{seed}/trial"))
+        return (*self._trained(row, seed), *tried, scored)
 
     def _scale(self, rule: _Rule, seeds: Iterable[int]) -> Uses:
         uses: Uses = {}
@@ -137,8 +152,10 @@ class Sources:
 
     def _n(self, rest: list[str]) -> Uses:
         uses = self._scale(_Rule(gate="rows", every_seed=True), ())
-        if rest in ([], ["retain_identities"]):  # the people of all evaluations together
-            uses = _union([uses, dict.fromkeys((c for c in self.cells if c.startswith("eval/")), "rows")])
+        if rest in ([], ["retain_identities"], ["unseen_identities"]):  # the people of all evaluations together
+            uses = _union(
+                [uses, dict.fromkeys((c for c in self.cells if c.startswith("eval/") and reported(c)), "rows")]
+            )
         return uses
 
     def _claims(self, rest: list[str]) -> Uses:
@@ -160,9 +177,11 @@ class Sources:
         return [path for path in paths if path[1] in self.document.rows]
 
 
-def _of_row(row: str, seed: int) -> tuple[str, ...]:
-    trained = (f"imprint/{row}/seed{seed}", f"unlearn/{row}/seed{seed}")
-    return (*trained, "eval/base" if row == "base" else f"eval/{row}/seed{seed}")
+def _named(figure: str) -> _Rule:
+    """Of the three published metrics: which other models a figure is measured against."""
+    if figure in ("forget_gold_ratio", "retain_gold_ratio", "mia_auc_gap", "mia_gold_gap"):
+        return _Rule(mine="rows", gold="rows")
+    return _UTILITY if figure.endswith(("_ratio", "_efficacy", "_performance")) else _OWN
 
 
 def _union(parts: Iterable[Mapping[str, Part]]) -> Uses:

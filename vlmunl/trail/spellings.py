@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from vlmunl.latex.results import NAMED
 from vlmunl.trail.document import Document, Path
 
 if TYPE_CHECKING:
@@ -70,10 +71,11 @@ def of_macro(figure: Path, document: Document) -> Path:
 def _tables(results: Results) -> Iterator[Table]:
     from vlmunl.latex.gate_table import gate_table
     from vlmunl.latex.main_table import main_table
+    from vlmunl.latex.named_table import named_table
     from vlmunl.latex.routes_table import routes_table
     from vlmunl.latex.utility_table import utility_table
 
-    for build in (main_table, utility_table, routes_table, gate_table):
+    for build in (main_table, utility_table, named_table, routes_table, gate_table):
         yield build(results)
 
 
@@ -111,6 +113,7 @@ _ESTIMATES: dict[str, Path] = {
     "item_wcr": ("item_wcr",),
     "retain_did": ("retain_did",),
     "headroom": ("headroom",),
+    **{name: ("named", name) for name in NAMED},
 }
 _INTERVALS: dict[str, Path] = {
     f"{name}{suffix}": (*path, end)
@@ -151,12 +154,14 @@ def _gate_field(place: Path, field: str) -> Path:
 _LINES: dict[str, Callable[[tuple[Cell, ...]], tuple[list[str], Path]]] = {
     "main": _model_line,
     "utility": _model_line,
+    "named": _model_line,
     "routes": _route_line,
     "gate": _gate_line,
 }
 _FIELDS: dict[str, Callable[[Path, str], Path]] = {
     "main": _model_field,
     "utility": _model_field,
+    "named": _model_field,
     "routes": _route_field,
     "gate": _gate_field,
 }

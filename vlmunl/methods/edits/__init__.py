@@ -1,1 +1,1 @@
-"""Changes of weights without gradient steps."""
+"""Edits: changes of weights without a gradient step. `vlmunl.methods.declared.edits` names them."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
@@ -50,6 +50,12 @@ class Seen:
         """The gold model's answers on the same view."""
         assert self.given_oracle is not None, "the loss did not declare that it needs the gold model"
         return self.given_oracle
+
+    def only(self, keep: Tensor) -> Seen:
+        """The same of the samples where `keep` (samples,) is true."""
+        beside = ("given_ref", "given_other", "given_other_ref", "given_oracle")
+        kept = {name: out.only(keep) for name in beside if (out := getattr(self, name)) is not None}
+        return replace(self, out=self.out.only(keep), **kept)
 
 
 def _no_direction() -> Tensor:

@@ -1,1 +1,4 @@
-"""How gradients are combined, one module per rule."""
+"""Gradient rules: how the gradients of what to forget and what to keep become one update.
+
+`vlmunl.methods.declared.rules` names them.
+"""

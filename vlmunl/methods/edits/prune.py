@@ -1,0 +1,122 @@
+"""Deleting what the forgotten answers hang on: single weights (IWAP), or neurons (MANU)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from vlmunl.errors import StudyError
+from vlmunl.methods.lab import Lab
+from vlmunl.methods.rules.trained import ADAPTER
+from vlmunl.methods.scores import activations, gradient_size, influence, moments, share_of, spread, top
+from vlmunl.models import adapters
+from vlmunl.models.loop import Update
+
+TINY = 1e-30
+SMALL = 0.1
+"""Share of the mean that is added to the denominator of a ratio: what hardly matters anywhere must not win by noise."""
+
+
+def prune(lab: Lab, rho: float, samples: float) -> None:
+    """IWAP: delete the `rho` of all weights whose deletion would raise the forget loss most, for each nat (either way)
+    of the retain loss: `max(0, I_F) / (|I_R| + e)` with `I = -w g + w^2 Fisher / 2`.
+
+    Raises:
+        StudyError: every score is zero.
+    """
+    forget = moments(lab, spread(lab.samples("forget"), samples))
+    retain = moments(lab, spread(lab.samples("retain"), samples))
+    scores, kept = {}, {}
+    for name, layer in lab.layers.items():
+        scores[name] = influence(layer.weight, forget.mean[name], forget.square[name]).clamp(min=0)
+        kept[name] = influence(layer.weight, retain.mean[name], retain.square[name]).abs()
+    small = SMALL * _mean(kept)
+    for name, score in scores.items():
+        score /= kept[name] + small + TINY
+    delete(lab, top(scores, rho, f"{lab.config.method}: prune", REMEDY))
+
+
+def prune_taylor(lab: Lab, rho: float, samples: float) -> None:
+    """IWAP as released: delete the `rho` of all weights with the largest mean of `|w g|` on the forget questions, with
+    no regard to what else they carry.
+
+    Raises:
+        StudyError: every score is zero, as on a fresh low-rank adapter, where `B = 0` and the gradient of `A` is 0.
+    """
+    sizes = gradient_size(lab, spread(lab.samples("forget"), samples), signed=False)
+    scores = {name: layer.weight.detach().float().abs() * sizes[name] for name, layer in lab.layers.items()}
+    delete(lab, top(scores, rho, f"{lab.config.method}: prune_taylor", REMEDY))
+
+
+def prune_neurons(lab: Lab, share: float, samples: float) -> None:
+    """MANU (arXiv 2502.15910): delete the `share` of MLP neurons that the forget questions use most for how much the
+    retain questions use them. Use is the sum of four activation statistics, with the picture and by name without it.
+
+    Raises:
+        StudyError: the method's layers have no MLP outputs.
+    """
+    names = [n for n in lab.layers if (place := adapters.place_of(n)) is not None and "down" in place.modules]
+    if not names:
+        raise StudyError(f"{lab.config.method}: prune_neurons finds no MLP in the method's layers", "add modules mlp")
+    forget, retain = _use(lab, "forget", names, samples), _use(lab, "retain", names, samples)
+    small = SMALL * _mean(retain)
+    scores = {name: forget[name] / (retain[name] + small + TINY) for name in forget if name in retain}
+    neurons = top(scores, share, f"{lab.config.method}: prune_neurons", REMEDY)
+    delete(lab, {name: chosen.expand_as(lab.layers[name].weight) for name, chosen in neurons.items()})
+
+
+REMEDY = "the layers and the samples must have something to do with each other: choose other layers"
+
+
+def _use(lab: Lab, stream: str, names: list[str], samples: float) -> dict[str, Tensor]:
+    seen = activations(lab, spread(lab.samples(stream), samples), names)
+    read = activations(lab, spread(lab.samples(f"{stream}.text"), samples), names)
+    return {name: seen[name] + read[name] if name in read else seen[name] for name in seen}
+
+
+def _mean(scores: Mapping[str, Tensor]) -> float:
+    total = float(sum((s.double().sum() for s in scores.values()), torch.zeros(())))
+    return total / max(1, sum(s.numel() for s in scores.values()))
+
+
+def delete(lab: Lab, chosen: Mapping[str, Tensor]) -> None:
+    """Set the chosen weights to 0, and keep them there in the training that follows."""
+    for name, mask in chosen.items():
+        _zero(lab.layers[name].weight, mask)
+    lab.notes["deleted"] = share_of(chosen)
+    lab.rules.append(Deleted(lab, chosen))
+
+
+@torch.no_grad()
+def _zero(weight: Tensor, mask: Tensor) -> None:
+    weight.masked_fill_(mask, 0.0)
+
+
+@dataclass(frozen=True)
+class Deleted:
+    """Puts deleted weights back to 0 after every step of the repair.
+
+    Under a low-rank adapter the weight below it takes the opposite of what the adapter adds there, so that their sum
+    stays 0 (to the rounding of the weight's own precision) although no single entry of `B A` can be held.
+    """
+
+    lab: Lab
+    chosen: Mapping[str, Tensor]
+
+    def before(self, update: Update) -> None:
+        """The gradient is left as it is."""
+
+    @torch.no_grad()
+    def after(self, update: Update) -> None:
+        """Restore the zeros."""
+        for name, mask in self.chosen.items():
+            module = self.lab.vlm.model.get_submodule(name)
+            if hasattr(module, "base_layer"):
+                weight = module.base_layer.weight
+                added = module.get_delta_weight(ADAPTER).to(weight.dtype)
+                weight.copy_(torch.where(mask, -added, weight))
+            else:
+                _zero(module.weight, mask)
