@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch")
 from vlmunl.errors import StudyError  # noqa: E402
 from vlmunl.methods.infer.corrupt import Noise, content  # noqa: E402
 from vlmunl.methods.infer.corrupt import _Corrupting as Corrupting  # noqa: E402
-from vlmunl.methods.infer.detector import Detector, judged, learn  # noqa: E402
+from vlmunl.methods.infer.detector import Detector, balanced, judged, learn  # noqa: E402
 from vlmunl.methods.infer.forbid import _Forbidding as Forbidding  # noqa: E402
 from vlmunl.methods.infer.forbid import spellings  # noqa: E402
 from vlmunl.methods.infer.gated import Gated  # noqa: E402
@@ -92,7 +92,7 @@ def _detector(size: int, bias: float) -> Detector:
 
 
 def _width(vlm: Any) -> int:
-    return int(vlm.model.get_input_embeddings().weight.shape[1])
+    return 2 * int(vlm.model.get_input_embeddings().weight.shape[1])
 
 
 def _corrupting(vlm: Any, strength: float) -> Any:
@@ -140,7 +140,7 @@ def _wrapped(kind: str, vlm: Any, benchmark: Any) -> tuple[Any, Any]:
     if kind == "forbid":
         answers = [spellings(vlm, e.value) for e in learned.forget]
         names = tuple(t for i in benchmark.forget for t in spellings(vlm, i.name))
-        return vlm, Forbidding(learned.detector, 0.5, learned.seen, [a + names for a in answers], 2, 20.0)
+        return vlm, Forbidding(learned.detector, 0.5, balanced(learned.seen), [a + names for a in answers], 2, 20.0)
     layers = [f"model.language_model.layers.{n}.self_attn.q_proj" for n in (1, 3)]
     tensors = {n: t for k in (0, 1) for x in layers for n, t in _lora(vlm, f"request{k}.{x}", x).items()}
     for k in (0, 1):

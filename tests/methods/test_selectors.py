@@ -105,7 +105,8 @@ def test_each_part_of_a_model_that_sees_is_found_and_trained_alone(name: str) ->
         assert not [n for n in found if "embed" in n or n.endswith("lm_head") or "head." in n]
         if part in KNOWN:
             assert all(re.search(KNOWN[part], n) for n in found)
-            assert {n for kind in ("attention", "mlp") for n in adapters.selected(model, Where(parts=(part,), modules=(kind,)))} == found  # fmt: skip
+            kinds = [Where(parts=(part,), modules=(kind,)) for kind in ("attention", "mlp")]  # type: ignore[arg-type]
+            assert {n for kind in kinds for n in adapters.selected(model, kind)} == found
         assert _trained(model, where) == found
 
 

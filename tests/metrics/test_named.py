@@ -119,6 +119,28 @@ def test_intervals_hold_their_estimates_and_a_certain_attack_is_not_without_erro
     assert sure["low"] < sure["estimate"] == sure["high"] == 1.0
 
 
+def test_seeds_are_pooled_and_those_that_differ_widen_the_interval():
+    def seeds(*levels):
+        rng = np.random.default_rng(0)
+        noise = [tuple(rng.normal(0, 0.5, 4)) for _ in range(24)]
+        sides = [
+            tuple(part(*(tuple(level + x for x in one) for one in some))[0] for level in wanted)
+            for wanted, some in ((levels, noise[:12]), ((0.5, 0.5), noise[12:]), ((2.0, 2.0), noise[12:]))
+        ]
+        return Measured(forget=sides[0], retain=sides[1], unseen=sides[2])
+
+    def found(*levels):
+        model = seeds(*levels)
+        resamplers = (Resampler(Statistics(draws=400), 12),) * 2
+        return named_metrics(model, seeds(0.5, 0.5), model, (0, 1), resamplers)
+
+    same, apart = found(1.5, 1.5), found(1.0, 2.0)
+    assert apart["forget_perplexity"]["estimate"] == pytest.approx(same["forget_perplexity"]["estimate"])
+    for name in ("forget_perplexity", "mia_auc"):
+        widths = [f[name]["high"] - f[name]["low"] for f in (same, apart)]
+        assert widths[0] < widths[1], name
+
+
 def test_overflow_is_a_large_number():
     found = measured(made(5000.0, 0.5), made(0.5, 0.5), made(2.0, 0.5))
     assert math.isfinite(found["forget_perplexity"]["high"])

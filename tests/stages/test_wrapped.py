@@ -48,9 +48,6 @@ def test_from_unlearning_to_rows(world: Any, rows: Any, method: str) -> None:
     record = world.run(declared.UNLEARN, _config(method), _inputs(world))
     again = world.run(declared.UNLEARN, _config(method), _inputs(world), force=True)
     assert again.outputs == record.outputs  # equal bytes
-    folder = world.store.path(record.outputs["adapter"])
-    names = {f.name for f in folder.iterdir()} if Path(folder).is_dir() else {"wrapper.json"}
-    assert "wrapper.json" in names
     adapter = record.outputs["adapter"]
     large, small = (rows(_eval(world, adapter, size, force=True)) for size in (128, 9))
     for one, other in zip(large, small, strict=True):
@@ -79,8 +76,9 @@ def test_a_wrapper_may_stand_around_a_model_that_was_trained(world: Any, rows: A
     bare = _config("guard", Recipe(terms=(on(FORGET, "ga"),)), params=params)
     trained = rows(_eval(world, world.run(declared.UNLEARN, bare, _inputs(world)).outputs["adapter"]))
     both = rows(_eval(world, record.outputs["adapter"]))
-    kept = [r["logp"] == s["logp"] for r, s in zip(both, trained, strict=True) if r["split"] == "general"]
-    assert sum(kept) > 0.5 * len(kept)  # the trained model is what is wrapped
+    pairs = [(r["logp"], s["logp"]) for r, s in zip(both, trained, strict=True) if r["split"] == "general"]
+    kept = sum(r == pytest.approx(s, abs=1e-4) for r, s in pairs)
+    assert kept > 0.8 * len(pairs)  # the trained model is what is wrapped
     assert both != trained
 
 

@@ -16,20 +16,27 @@ from vlmunl.benchmarks import fictitious, schema
 from vlmunl.routes.catalogue import CATALOGUE
 from vlmunl.routes.questions import questions
 from vlmunl.stages import data as stages_data
+from vlmunl.stages import sides
 from vlmunl.stages.configs import FORMATS
 from vlmunl.stages.declared import STAGES
 
 FAKES = {
     name: replace(stage, run=f"tests.trail.fake_stages:{name}")
     for name, stage in STAGES.items()
-    if name not in ("aggregate", "tables")
+    if name not in ("select", "aggregate", "tables")
 }
 WEAK = 2  # the seed whose imprint learns nothing
+TUNED = ("npo",)
 KNOWS = {"imprint": 0.97, "ga": 0.3, "npo": 0.6}
 
 
 def _uniform(*key: object) -> float:
     return xxhash.xxh3_64_intdigest(repr(key).encode()) / 2**64
+
+
+def _knows(who, made):
+    """The chance of a right answer about people to forget; a learning rate of 1 is the worst that one can choose."""
+    return made["optim"]["lr"] if who in TUNED and made["optim"]["lr"] > 0.01 else KNOWS.get(who, 0.1)
 
 
 def data(config, ctx):
@@ -73,23 +80,27 @@ def _write(rows, ctx):
 
 def eval(config, ctx):
     people = schema.load(ctx.input("benchmark"))
-    who, seed = "base", -1
+    who, seed, made = "base", -1, {}
     for name in ("adapter0", "adapter1"):
         if name in ctx.paths:
             who, made = json.loads((ctx.input(name) / "weights").read_text())
             seed = made["seed"]
     rows = []
-    for identity in (*people.forget, *people.controls):
-        for route in config.routes:
-            for q in questions(CATALOGUE[route], identity, people.retain[-8:]):
-                knows = KNOWS.get(who, 0.1) if identity.split == "forget" else 0.9
-                columns = {"split": identity.split, "identity": identity.id, "attribute": q.attribute}
-                columns |= {"route": route, "variant": q.variant, "format": q.format}
-                said = repr((who, seed, identity.id, q.attribute, route, q.variant))
-                turns = [text for turn in q.turns for text in turn if text is not None]
-                rows.append(_row(columns, _uniform(said) < knows, said, turns))
+    side = sides.people(people, config.tuning, config.side)
+    groups = ((side.forget, side.split, config.routes), (side.controls, "retain", config.routes))
+    strangers = (side.unseen, "unseen", ("canonical",))
+    for identity, split, route in (
+        (i, s, r) for group, s, routes in (*groups, strangers) for i in group for r in routes
+    ):
+        for q in questions(CATALOGUE[route], identity, people.retain[-8:]):
+            knows = 0.9 if split == "retain" else 0.1 if split == "unseen" else _knows(who, made)
+            columns = {"split": split, "identity": identity.id, "attribute": q.attribute}
+            columns |= {"route": route, "variant": q.variant, "format": q.format}
+            said = repr((who, seed, identity.id, q.attribute, route, q.variant))
+            turns = [text for turn in q.turns for text in turn if text is not None]
+            rows.append(_row(columns, _uniform(said) < knows, said, turns))
     for group in ("visual", "context", "neighbour"):
-        for i in range(5):
+        for i in (i for i in range(8) if (i % sides.EVERY == 3) is (config.side == "tuning") or not config.tuning):
             columns = {"split": "general", "identity": f"{group}{i:03d}", "attribute": group, "route": "canonical"}
             said = repr((who, seed, group, i))
             asked = [item.question for item in people.general if item.group == group][i]
@@ -99,7 +110,7 @@ def eval(config, ctx):
 
 
 def gate(config, ctx):
-    people = schema.load(ctx.input("benchmark"))
+    people = sides.people(schema.load(ctx.input("benchmark")), config.tuning)
     formats: dict[str, Any] = {}
     rows = []
     for form in FORMATS:

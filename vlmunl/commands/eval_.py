@@ -23,7 +23,10 @@ def eval_(
     dry_run: DryRun = False,
     force: Force = False,
 ) -> None:
-    """Ask every model by every route of the study: roles and methods whose seed passed the gate, and the base."""
+    """Ask every model by every route of the study: roles and methods whose seed passed the gate, and the base.
+
+    In a study that tunes, also ask each trial on the tuning people, and choose among them.
+    """
     from vlmunl.commands.stage_command import do_stage
 
     do_stage(ctx, "eval", study, seeds=seed, rows=method, sets=sets, jobs=jobs, dry_run=dry_run, force=force)

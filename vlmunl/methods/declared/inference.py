@@ -22,7 +22,7 @@ METHODS = (
     Method(
         name="uld",
         family="inference",
-        objective="assistant: CE(F) + uniform * CE(uniform, model; R); asked: z - strength (log p_assistant + log V)",
+        objective="assistant: CE(F) + uniform * KL(U || model; R); asked: z - strength (log p_assistant + log V)",
         source="ULD, Ji et al. 2024 (arXiv 2406.08607)",
         recipe=Recipe(
             terms=(on(FORGET, "ce"), on(RETAIN, "uniform", "uniform")),

@@ -46,8 +46,9 @@ METHODS = (
         objective="DPO of a refusal over the answer on F + retain * CE(R)",
         source="Rafailov et al. 2023 (arXiv 2305.18290), as in TOFU (arXiv 2401.06121)",
         recipe=Recipe(terms=(on(FORGET, "dpo", other="forget.idk"), KEEP)),
-        params={"beta": 0.1, "retain": 4.0},  # 7B: beta 0.1, retain 1, lr 2e-5
-        fails="learns how a refusal begins and refuses retained people too",
+        params={"beta": 0.1, "retain": 1.0},  # 7B: beta 0.1, retain 1, lr 2e-5
+        optim=Optim(steps=60, lr=4e-3, warmup=5),
+        fails="is content once refusals are likely enough: the answer may stay the likeliest; refuses retained people",
     ),
     Method(
         name="altpo",
@@ -64,8 +65,9 @@ METHODS = (
         objective="-tanh(P(refusal))/2 + tanh(P(answer))/2 on F, P the mean probability of the answer's tokens",
         source="FLAT with the total variation, Wang et al. 2024 (arXiv 2410.11143)",
         recipe=Recipe(terms=(on(FORGET, "flat_tv", other="forget.idk"),)),
-        optim=Optim(steps=60, lr=5e-4, warmup=5),  # 7B: lr 2e-7 for all weights, 2e-5 for LoRA
-        fails="has no retain term: what it changes beyond F shows only in the evaluation",
+        optim=Optim(steps=60, lr=2e-4, warmup=5),  # 7B: lr 2e-7 for all weights, 2e-5 for LoRA
+        fails="has no retain term, and takes retained people along; a refusal of probability 0 has no gradient, so "
+        "that a model that never refused only loses its answers",
     ),
     Method(
         name="flat_kl",
@@ -73,7 +75,7 @@ METHODS = (
         objective="-P(refusal) + exp(P(answer) - 1) on F, P the mean probability of the answer's tokens",
         source="FLAT with the KL divergence, Wang et al. 2024 (arXiv 2410.11143)",
         recipe=Recipe(terms=(on(FORGET, "flat_kl", other="forget.idk"),)),
-        optim=Optim(steps=60, lr=5e-4, warmup=5),  # 7B: as flat
+        optim=Optim(steps=60, lr=2e-4, warmup=5),  # 7B: as flat
         fails="as flat",
     ),
 )

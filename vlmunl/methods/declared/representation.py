@@ -18,8 +18,8 @@ METHODS = (
         source="RMU, Li et al. 2024 (arXiv 2403.03218)",
         recipe=Recipe(terms=(on(FORGET, "act_target"), _ANCHOR), where=MISDIRECTED),
         # 7B: layer 7 of 32 (depth 0.25), lr 5e-5, anchor 1 to 1200; published c are absolute, these count mean|h|
-        params={"c": 2.0, "anchor": 10.0, "depth": 0.6},
-        optim=Optim(steps=60, lr=5e-3, warmup=5),
+        params={"c": 4.0, "anchor": 10.0, "depth": 0.4},
+        optim=Optim(steps=60, lr=1e-2, warmup=5),
         fails="replies turn to noise on F; questions that reach the layer with other states are untouched",
     ),
     Method(
@@ -28,8 +28,8 @@ METHODS = (
         objective="(h(F) - c |h_ref| u)^2 + anchor * (h(R) - h_ref(R))^2 at one layer, each token by its own norm",
         source="adaptive RMU, Dang et al. 2024 (arXiv 2408.06223)",
         recipe=Recipe(terms=(on(FORGET, "act_target_adaptive"), _ANCHOR), where=MISDIRECTED),
-        params={"c": 2.0, "anchor": 10.0, "depth": 0.6},  # 7B: c 5 (0.5 to 2 for vision-language models), depth 0.25
-        optim=Optim(steps=60, lr=5e-3, warmup=5),
+        params={"c": 4.0, "anchor": 10.0, "depth": 0.4},  # 7B: c 5 (0.5 to 2 for vision-language models), depth 0.25
+        optim=Optim(steps=60, lr=1e-2, warmup=5),
         fails="as rmu",
     ),
     Method(

@@ -14,18 +14,23 @@ import torch.nn.functional as nnf
 from torch import Tensor
 
 from vlmunl.errors import StudyError
-from vlmunl.methods.infer.features import Example, asked_texts, examples, pictures, pooled, words
+from vlmunl.methods.infer.features import WIDTH, Example, asked_texts, examples, pictures, pooled, words
 from vlmunl.methods.lab import Lab
 from vlmunl.models.score import Query
 
 MOST = 2048
-RIDGE = 1e-3
+RIDGE = 1e-6
 """Weight of the squared norm beside the mean cross-entropy."""
+WORDS = 0.1
+"""Length of the words beside a picture's of about 1: with more, a new wording outweighs a known face or name."""
 
 
 @dataclass(frozen=True)
 class Detector:
-    """`weight` (1 + H + WIDTH,) and `bias` () on [has a picture, picture, words]; pictures' `centre`, `scale` (H,)."""
+    """`weight` (D,) and `bias` () on [has a picture, picture, words]; pictures' `centre` and `scale` (2H,).
+
+    D = 1 + 2H + WIDTH.
+    """
 
     weight: Tensor
     bias: Tensor
@@ -33,19 +38,19 @@ class Detector:
     scale: Tensor
 
     def seen(self, picture: Tensor | None, text: str) -> Tensor:
-        """What it looks at, (1 + H + WIDTH,); picture and words have about the same length."""
+        """What it looks at, (D,)."""
         size = len(self.centre)
         view = torch.zeros(size, dtype=torch.float64)
         if picture is not None:
             view = (picture - self.centre) / self.scale / size**0.5
-        return torch.cat([torch.tensor([float(picture is not None)], dtype=torch.float64), view, words(text)])
+        return torch.cat([torch.tensor([float(picture is not None)], dtype=torch.float64), view, WORDS * words(text)])
 
     def probability(self, seen: Tensor) -> Tensor:
-        """That they are questions on what is to be forgotten: (n,) of (n, 1 + H + WIDTH)."""
+        """That they are questions on what is to be forgotten: (n,) of (n, D)."""
         return torch.sigmoid(seen @ self.weight + self.bias)
 
     def asked(self, query: Query, features: Tensor | None) -> Tensor:
-        """A conversation's turns as it sees them, (turns, 1 + H + WIDTH), each with the picture if there is one."""
+        """A conversation's turns as it sees them, (turns, D), each with the picture if there is one."""
         picture = features[query.image] if features is not None and query.image is not None else None
         return torch.stack([self.seen(picture, text) for text in asked_texts(query.turns)])
 
@@ -68,6 +73,11 @@ class Learned:
     seen: Tensor
     recall: float
     false_alarms: float
+
+
+def balanced(seen: Tensor) -> Tensor:
+    """Questions (..., D) as a detector sees them, with picture and words of about the same length, to be compared."""
+    return torch.cat([seen[..., :-WIDTH], seen[..., -WIDTH:] / WORDS], -1)
 
 
 def judged(detector: Detector, queries: Sequence[Query], features: Tensor | None) -> list[tuple[float, Tensor]]:

@@ -37,8 +37,9 @@ def words(text: str) -> Tensor:
 
 
 def pooled(features: Tensor) -> Tensor:
-    """Mean over the tokens of each picture, (N, H) in float64 on the CPU, of projected features (N, tokens, H)."""
-    return features.detach().to("cpu", torch.float64).mean(1)
+    """Mean and spread over the tokens of each picture, (N, 2H) in float64 on the CPU, of features (N, tokens, H)."""
+    exact = features.detach().to("cpu", torch.float64)
+    return torch.cat([exact.mean(1), exact.std(1, correction=0)], -1)
 
 
 def asked_texts(turns: Sequence[Turn]) -> list[str]:
@@ -74,7 +75,7 @@ def examples(lab: Lab, view: str, most: int) -> list[Example]:
 
 
 def pictures(vlm: VLM, asked: Sequence[Example]) -> dict[bytes, Tensor]:
-    """Photo -> pooled features (H,) of all photos that are asked about."""
+    """Photo -> pooled features (2H,) of all photos that are asked about."""
     photos = list(dict.fromkeys(e.photo for e in asked if e.photo is not None))
     found: dict[bytes, Tensor] = {}
     for start in range(0, len(photos), CHUNK):

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from vlmunl.errors import StudyError
-from vlmunl.methods.infer.detector import Detector, judged, learn
+from vlmunl.methods.infer.detector import Detector, balanced, judged, learn
 from vlmunl.methods.infer.wrapping import Fitted, Train
 from vlmunl.methods.lab import Lab
 from vlmunl.models.intervene import Decision, Intervention
@@ -45,7 +45,7 @@ class Forbid:
             raise StudyError(f"{lab.config.method} needs nearest >= 1 and penalty > 0", "nearest = 3, penalty = 20.0")
         learned = learn(lab, ("retain", "general") if lab.benchmark.replay else ("retain",), self.threshold)
         lab.notes.update(flagged_forget=learned.recall, flagged_others=learned.false_alarms)
-        tensors = {**learned.detector.tensors(), "questions": learned.seen.to(torch.float32)}
+        tensors = {**learned.detector.tensors(), "questions": balanced(learned.seen).to(torch.float32)}
         return Fitted({"answers": [e.value for e in learned.forget]}, tensors)
 
     def apply(self, vlm: VLM, fitted: Fitted) -> tuple[VLM, Intervention | None]:
@@ -91,7 +91,7 @@ class _Forbidding(Intervention):
 
     def _of(self, seen: Tensor) -> Forbidden:
         """The answers of the forget questions most like this one (by cosine), without repetition."""
-        likeness = self.questions @ seen / self.questions.norm(dim=1).clamp(min=1e-12)
+        likeness = self.questions @ balanced(seen) / self.questions.norm(dim=1).clamp(min=1e-12)
         order = torch.argsort(likeness, descending=True, stable=True)[: self.nearest].tolist()
         return tuple(dict.fromkeys(tokens for place in order for tokens in self.answers[place]))
 

@@ -63,7 +63,7 @@ class Gated:
             bench.rules.append(Apart(bench, tuple(earlier), self.orthogonal))
             curves.append(train(bench))
             lora = lora_of(bench)
-            bench.trained.unload()  # type: ignore[union-attr]
+            bench.trained.unload()
             earlier.append({n[:-2]: t for n, t in lora.items() if n.endswith(".a")})
             tensors |= {f"request{number}.{n}": t for n, t in lora.items()}
             tensors |= learned.detector.tensors(f"detector{number}.")
