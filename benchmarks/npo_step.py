@@ -178,9 +178,7 @@ def compared(name: str, steps: int, repeats: int) -> list[list[str]]:
         a, b = middle("plain", pick), middle("ours", pick)
         rows.append([f"{name}: ms per step, {label}", f"{1e3 * a:.0f}", f"{1e3 * b:.0f}", f"{a / b:.2f}"])
     memory = [statistics.median(run["mib"] for run in runs[side]) for side in ("plain", "ours")]
-    rows.append(
-        [f"{name}: peak memory, MiB", f"{memory[0]:,.0f}", f"{memory[1]:,.0f}", f"{memory[0] / memory[1]:.2f}"]
-    )
+    rows.append([f"{name}: peak memory, MiB", f"{memory[0]:,.0f}", f"{memory[1]:,.0f}", f"{memory[0] / memory[1]:.2f}"])
     rows.append([f"{name}: greatest difference of a loss", "", f"{gap:.1e}", ""])
     return rows
 
@@ -206,9 +204,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     here = report.machine()
     rows = [row for name in PEOPLE for row in compared(name, options.steps, options.repeats)]
     text = f"{here}, one thread, float32, medians of {options.repeats}. {options.steps} steps of NPO + retain.\n\n"
-    report.write(
-        "npo_step", "A step of NPO + retain", text + report.table(["", "two models", "vlmunl", "ratio"], rows)
-    )
+    report.write("npo_step", "A step of NPO + retain", text + report.table(["", "two models", "vlmunl", "ratio"], rows))
 
 
 if __name__ == "__main__":

@@ -87,7 +87,9 @@ def test_every_cell_of_every_table_leads_to_its_number(finished, find):
                 if re.fullmatch(r"-?\d+\.\d+(e-\d+)?", row[field]):
                     assert float(row[field]) == target.value, (table, row, field)
                 elif row[field] == "NA" or row.get("verdict") == "pending":
-                    assert target.value in (None, "pending", []) or field in ("model", "label", "reason", "trials"), target
+                    assert target.value in (None, "pending", []) or field in ("model", "label", "reason", "trials"), (
+                        target
+                    )
 
 
 def test_lines_of_the_summary(origin, find):

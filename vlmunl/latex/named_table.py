@@ -30,13 +30,22 @@ _COLUMNS = (
     ),
 )
 _NOTES = (
-    "Perplexity of the right answer's tokens alone, to the canonical question, over all facts of the people to forget "
-    "and of the retained controls. Over imprint, over gold: its ratio to that of these models, each really trained.",
-    "Forget Efficacy: 100 (ratio to imprint - 1), Retain Performance: 100 exp(1 - ratio to imprint), both capped to "
-    "0..100, so that twice the perplexity is full efficacy already: read the ratios beside them.",
-    "The attack tells people to forget from people whom no model was ever taught by the likelihood of the right answer "
-    "(AUC 1/2: it cannot). MIA Resistance: 100 (1 - 2 |AUC - 1/2|). What to aim at is gold's, which is not exactly "
-    "100; an AUC below gold's gives the forgotten away as well.",
+    (
+        "Perplexity of the right answer's tokens alone, to the canonical "
+        "question, over all facts of the people to forget "
+        "and of the retained controls. Over imprint, over gold: its ratio to that of these models, each really trained."
+    ),
+    (
+        "Forget Efficacy: 100 (ratio to imprint - 1), Retain Performance: 100 "
+        "exp(1 - ratio to imprint), both capped to "
+        "0..100, so that twice the perplexity is full efficacy already: read the ratios beside them."
+    ),
+    (
+        "The attack tells people to forget from people whom no model was ever "
+        "taught by the likelihood of the right answer "
+        "(AUC 1/2: it cannot). MIA Resistance: 100 (1 - 2 |AUC - 1/2|). What to aim at is gold's, which is not exactly "
+        "100; an AUC below gold's gives the forgotten away as well."
+    ),
 )
 
 

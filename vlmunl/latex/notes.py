@@ -67,10 +67,14 @@ def tuning_notes(results: Results) -> tuple[str, ...]:
     if t is None:
         return ()
     return (
-        f"Trials: settings tried per method, {t.budget or ABSENT} where it was tuned. Chosen per seed on "
-        f"{counted(t.people, 'further person', 'further people')} to forget, who {_are(t.people)} in no figure here, "
-        f"by {_SCORES.get(t.score, t.score)} recovery over the families {', '.join(t.families) or ABSENT}, subject to "
-        "the utility floor on people and questions that are in no figure either.",
+        (
+            f"Trials: settings tried per method, {t.budget or ABSENT} where it was tuned. Chosen per seed on "
+            f"{counted(t.people, 'further person', 'further people')} to forget, "
+            f"who {_are(t.people)} in no figure here, "
+            f"by {_SCORES.get(t.score, t.score)} recovery over the families "
+            f"{', '.join(t.families) or ABSENT}, subject to "
+            "the utility floor on people and questions that are in no figure either."
+        ),
     )
 
 

@@ -143,8 +143,11 @@ def _tuning(document: Json) -> tuple[str, ...]:
     if policy is None:
         return ()
     lines = [
-        f"Settings were chosen on {policy['people']} people to forget who are in no figure, by the {policy['score']} "
-        f"recovery over the families {', '.join(policy['families'])}.",
+        (
+            f"Settings were chosen on {policy['people']} people to forget who are "
+            f"in no figure, by the {policy['score']} "
+            f"recovery over the families {', '.join(policy['families'])}."
+        ),
         "",
     ]
     for row in document["rows"]:
