@@ -137,6 +137,13 @@ def test_held_out_families_change_wide_cells_only(load):
     assert one["eval/ga/seed0"].config == two["eval/ga/seed0"].config
 
 
+def test_a_method_that_trains_on_a_held_out_family_is_refused_at_once(load):
+    text = HEAD + '[methods.siu]\n[routes]\nheld_out = ["{}"]\n'
+    with pytest.raises(StudyError, match=r"methods\.siu: trains on 'forget\.\w+', of the route family 'text_only'"):
+        load(text.format("text_only"))
+    load(text.format("choice"))
+
+
 def test_an_override_changes_its_seed_and_roles_only(load):
     text = '[methods.ga]\n[[imprint.override]]\nseed = 0\nroles = ["imprint"]\nsteps = 3\n'
     cells = plan(load(HEAD + text), BASE).by_name

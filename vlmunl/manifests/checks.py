@@ -8,6 +8,7 @@ from vlmunl.manifests.known import Known, RouteLike
 from vlmunl.manifests.schema import Problem, cut, join, unknown
 from vlmunl.manifests.study import BenchmarkSection, GateSection, ImprintSection, MethodPlan, RoutesSection, Study
 from vlmunl.manifests.tuning import check_tuning
+from vlmunl.methods.parts import families
 
 
 def check(study: Study, names: Known) -> None:
@@ -19,6 +20,8 @@ def check(study: Study, names: Known) -> None:
     if not study.methods:
         raise Problem("methods", "no method is named; add for example [methods.ga]")
     check_tuning(study, names, select(study.routes, names))
+    for method in study.methods:
+        _trains_apart(method, study.routes.held_out)
     exclusions = [e.cell for e in study.evidence.exclude]
     _distinct("evidence.exclude", exclusions)
     for i, cell in enumerate(exclusions):
@@ -71,6 +74,14 @@ def _made(study: Study, method: MethodPlan, seed: int) -> list[str]:
         return [f"unlearn/{row}"]
     tried = [f"{stage}/{row}/trial{k}" for k in range(study.tuning.budget) for stage in ("unlearn", "eval")]
     return [*tried, f"select/{row}"]
+
+
+def _trains_apart(method: MethodPlan, held_out: Sequence[str]) -> None:
+    """A method whose own views prepare for a route family cannot be in a study that holds it out."""
+    for view, family in families(method.recipe).items():
+        if family in held_out:
+            what = f"trains on {view!r}, of the route family {family!r}, which routes.held_out keeps from training"
+            raise Problem(join("methods", method.name), f"{what}; leave the method out, or do not hold that family out")
 
 
 def _chosen(route: RouteLike, routes: RoutesSection) -> bool:
