@@ -34,7 +34,7 @@ OPEN = ("entropy", "pdu", "deviate")
 
 def _unlearn(method: str, **changes: Any) -> UnlearnConfig:
     given = METHODS[method]
-    settings: dict[str, Any] = {"optim": Optim(steps=3, lr=2e-3, warmup=0), "batch": 12, "stop": WATCHED} | changes
+    settings: dict[str, Any] = {"optim": Optim(steps=4, lr=2e-3, warmup=0), "batch": 12, "stop": WATCHED} | changes
     parts = versions(given.recipe)
     return UnlearnConfig(
         method=method, version=given.version, params=dict(given.params), recipe=given.recipe, parts=parts, seed=0,
@@ -58,14 +58,14 @@ def test_a_few_steps_of_a_method_go_its_way(world: Any, method: str) -> None:
     curve = _curve(world, method)
     forget = [step["forget_nll"] for step in curve if "forget_nll" in step]
     retain = [step["retain_nll"] for step in curve if "retain_nll" in step]
-    assert len(curve) == 3
+    assert len(curve) == 4
     assert forget
     assert retain
     assert all(math.isfinite(value) for step in curve for value in step.values())
     if method in FALLS:
         assert curve[-1][FALLS[method]] < curve[0][FALLS[method]]
-    elif method not in OPEN:
-        assert forget[-1] > forget[0]
+    elif method not in OPEN:  # training on anything lowers the NLL of a model that was hardly taught
+        assert forget[-1] > _curve(world, "finetune")[-1]["forget_nll"]
 
 
 def test_sides_take_turns_by_whole_epochs(world: Any) -> None:
@@ -85,7 +85,7 @@ def test_watching_changes_no_weight(world: Any) -> None:
 def test_a_sample_that_is_forgotten_teaches_nothing_and_its_refusal_goes_on(world: Any) -> None:
     """With a limit that all answers pass from the start, ascent stands still; learning a refusal does not."""
     still = _curve(world, "npo_only", stop=StopRule(each=1e-6))
-    assert [step["forget_nll"] for step in still] == [still[0]["forget_nll"]] * 3
+    assert [step["forget_nll"] for step in still] == [still[0]["forget_nll"]] * 4
     assert {step["gradient_norm"] for step in still} == {0.0}
     refused = _curve(world, "idk", stop=StopRule(each=1e-6))
     assert refused[-1]["forget.idk_nll"] < refused[0]["forget.idk_nll"]
