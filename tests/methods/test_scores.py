@@ -62,12 +62,12 @@ def _by_hand(lab: Any) -> Any:
 def test_fisher_is_the_mean_square_of_each_samples_own_gradient() -> None:
     lab = _lab()
     each = _by_hand(lab)
-    found = scores.moments(lab, _SAMPLES)
-    assert torch.allclose(found.square["layer"], (each**2).mean(0), atol=1e-6)
-    assert torch.allclose(found.mean["layer"], each.mean(0), atol=1e-6)
-    assert torch.allclose(scores.fisher(lab, _SAMPLES)["layer"], (each**2).mean(0), atol=1e-6)
-    assert not torch.allclose(found.square["layer"], each.mean(0) ** 2)
-    assert torch.allclose(scores.gradient_size(lab, _SAMPLES, signed=True)["layer"], each.mean(0).abs(), atol=1e-6)
+    found = scores.fisher(lab, _SAMPLES)["layer"]
+    assert torch.allclose(found, (each**2).mean(0), atol=1e-6)
+    assert not torch.allclose(found, each.mean(0) ** 2)
+    assert torch.allclose(scores.gradient(lab, _SAMPLES)["layer"], each.mean(0), atol=1e-6)
+    assert torch.allclose(scores.gradient_size(lab, _SAMPLES)["layer"], each.mean(0).abs(), atol=1e-6)
+    assert torch.allclose(scores.gradient_sizes(lab, _SAMPLES)["layer"], each.mean(0).abs(), atol=1e-6)  # one chunk
 
 
 def test_a_probe_leaves_the_model_as_it_was() -> None:
@@ -137,13 +137,13 @@ def test_activations_of_the_language_model_are_those_at_answers_and_ask_for_no_g
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(scores.Activity, "add", counted)
-        found = scores.activations(lab, samples, list(lab.layers))
+        found = scores.activations(lab, samples)
     answers = int(lab.encoder.batch(samples).answers.sum())
     assert tokens["352"] == 5 * answers  # language: five layers, answer tokens alone
     assert tokens["384"] == 3 * 3 * 17  # vision: three layers, all places
     assert set(found) == set(lab.layers)
     assert not any(s.requires_grad for s in found.values())
-    by_name = scores.activations(lab, lab.samples("forget.text")[:3], list(lab.layers))
+    by_name = scores.activations(lab, lab.samples("forget.text")[:3])
     assert all("language_model" in name for name in by_name)  # nothing is seen
 
 
