@@ -13,7 +13,7 @@ from tests.methods.benches import BOTH, FEW, lab_of  # noqa: E402
 from vlmunl.errors import StudyError  # noqa: E402
 from vlmunl.methods import scores  # noqa: E402
 from vlmunl.methods.lab import Lab  # noqa: E402
-from vlmunl.methods.language import Edit, Recipe, Rule, Where  # noqa: E402
+from vlmunl.methods.language import Edit, Probe, Recipe, Rule, Where  # noqa: E402
 from vlmunl.methods.parts import refuse_held_out, versions  # noqa: E402
 from vlmunl.models.answers import Out  # noqa: E402
 from vlmunl.models.samples import Sample  # noqa: E402
@@ -156,3 +156,26 @@ def test_what_a_probe_reads_is_a_view_of_the_recipe(vlm: Any, benchmark_small: A
     shown = lab_of(vlm, benchmark_small, recipe).samples("forget.text")
     names = {i.name for i in benchmark_small.forget}
     assert all(any(n in s.turns[0].question for n in names) and s.photo is None for s in shown)
+
+
+def test_stored_scores_come_back_to_the_bit_in_the_models_order_whatever_was_edited(
+    vlm: Any, benchmark_small: Any, tmp_path: Any
+) -> None:
+    lab = lab_of(vlm, benchmark_small, Recipe(terms=BOTH, where=FEW))
+    found = scores.measured(lab, Probe("fisher", ("forget", "forget.text")), 2)
+    assert torch.equal(
+        found[FIRST], scores.fisher(lab, [*lab.samples("forget")[::6], *lab.samples("forget.text")[::6]])[FIRST]
+    )
+    backwards = dict(reversed(found.items()))
+    scores.write(backwards, tmp_path / "a.safetensors")
+    lab.probes = {"probe.fisher-forget-forget.text.2": tmp_path / "a.safetensors"}
+    with torch.no_grad():
+        lab.layers[FIRST].weight.zero_()  # as an edit would
+    again = scores.probed(lab, "fisher", ("forget", "forget.text"), 2)
+    assert list(again) == list(lab.layers) == list(found)
+    assert all(torch.equal(again[n], found[n]) for n in found)
+    lab.probes = None  # a bench is probed as it is
+    assert not torch.equal(scores.probed(lab, "fisher", ("forget", "forget.text"), 2)[FIRST], found[FIRST])
+
+
+FIRST = "model.language_model.layers.0.mlp.down_proj"
