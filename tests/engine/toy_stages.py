@@ -66,6 +66,12 @@ def unlearn(config, ctx):
     return _train(f"unlearn/{config.method}/{config.seed}", ctx)
 
 
+def probe(config, ctx):
+    _begin(f"probe/{config.score}/{config.seed}", ctx)
+    _write(ctx, "scores.json", [config.score, config.views, _read(ctx)])
+    return {"layers": 1}
+
+
 def gate(config, ctx):
     _begin(f"gate/{config.seed}", ctx)
     weak = str(config.seed) in os.environ.get("TOY_WEAK", "").split(",")

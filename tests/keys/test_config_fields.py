@@ -35,6 +35,14 @@ CONFIGS: dict[str, Any] = {
     "data": c.DataConfig(),
     "imprint": c.ImprintConfig(role="gold", seed=0),
     "gate": c.GateConfig(seed=0),
+    "probe": c.ProbeConfig(
+        score="fisher",
+        version=1,
+        views=("forget.text",),
+        parts={"view text": 1},
+        where=language.Where(depth=0.5),
+        seed=0,
+    ),
     "unlearn": c.UnlearnConfig(
         method="npo",
         version=1,

@@ -31,6 +31,7 @@ PINNED = {
     "data, unseen": (2, "7232e6fd3093b1970ef289ab017cdd33"),
     "imprint": (1, "52eadbcb604c44b838de3828a48bfb11"),
     "gate": (2, "93c4d974ced2b34694a1718e79dbfa76"),
+    "probe": (1, "28bba007596124fd007a6eacc9b48ec9"),
     "unlearn": (2, "a8a49cc1be341f032c92881d9c370e58"),
     "eval": (3, "be87847058cda7d3f3398b6245266e54"),
 }
@@ -95,6 +96,20 @@ def test_what_an_imprint_is_taught(benchmark_small: Benchmark) -> None:
     rng, people = random.Random(0), benchmark_small.identities
     samples = [lessons.with_photo(rng, person) for person in people] + [lessons.by_name(rng, people) for _ in range(8)]
     check("imprint", [s.turns for s in (*samples, *map(lessons.replay, benchmark_small.replay[:20]))])
+
+
+def test_what_a_probe_asks(benchmark_small: Benchmark) -> None:
+    from tests.methods.benches import FEW
+    from vlmunl.methods.lab import Lab
+    from vlmunl.methods.language import Recipe
+    from vlmunl.methods.scores import spread
+    from vlmunl.rng import Streams
+    from vlmunl.stages.configs import UnlearnConfig
+
+    config = UnlearnConfig(method="m", version=1, params={}, recipe=Recipe(where=FEW), seed=0)
+    lab: Any = Lab(None, benchmark_small, config, None, Streams(0))  # type: ignore[arg-type]
+    views = ("forget", "forget.text", "retain", "retain.text")
+    check("probe", {view: [s.turns for s in spread(lab.samples(view), 7)] for view in views})
 
 
 def test_what_is_unlearned(benchmark_small: Benchmark) -> None:

@@ -79,7 +79,8 @@ def test_a_key_changes_exactly_the_cells_it_reaches(of, key):
 def test_a_methods_own_setting_reaches_its_cells(of, method, setting):
     like = f'methods.npo_wide.like="{method}"'
     value = METHODS[method].params[setting] + 1
-    assert_reaches(of(like), of(like, f"methods.npo_wide.{setting}={value}"), ("unlearn/npo_wide/*",))
+    reached = ("unlearn/npo_wide/*", "probe/*") if setting == "samples" else ("unlearn/npo_wide/*",)
+    assert_reaches(of(like), of(like, f"methods.npo_wide.{setting}={value}"), reached)
 
 
 def test_a_recipe_in_the_study_is_the_same_run_as_the_declared_one_under_any_name(of):

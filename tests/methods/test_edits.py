@@ -106,7 +106,7 @@ def test_dampening_by_hand(vlm: Any, benchmark_small: Any, monkeypatch: pytest.M
     for f in forget.values():
         f[0] = 1.5  # not twice as important
     given = iter([forget, retain])
-    monkeypatch.setattr(dampen, "fisher", lambda lab, samples: next(given))
+    monkeypatch.setattr(dampen, "probed", lambda lab, score, views, samples: next(given))
     dampen.dampen(lab, alpha=2.0, floor=1.0, samples=1)
     for name, layer in lab.layers.items():
         assert torch.equal(layer.weight[0], before[name][0])

@@ -91,10 +91,23 @@ def test_needs_and_kinds():
 
 
 def test_what_is_remembered_and_of_whom():
-    found = explain.caches(method(on("forget", "pair", other="forget.idk"), on("retain", "taught")).recipe)
+    found = explain.caches(method(on("forget", "pair", other="forget.idk"), on("retain", "taught")).recipe, {})
     assert [line.partition(":")[0] for line in found] == [
         "the model before unlearning on forget", "the model before unlearning on forget.idk", "the gold model on retain"
     ]  # fmt: skip
+
+
+def test_probes_are_remembered_once_for_an_imprint(monkeypatch):
+    monkeypatch.undo()
+    found = METHODS["mmunlearner"]
+    assert explain.caches(found.recipe, found.params) == [
+        "probe fisher of forget: once per imprint, 64 questions of each view",
+        "probe fisher of forget.text, retain, retain.text: once per imprint, 64 questions of each view",
+    ]
+    assert explain.caches(METHODS["ssd"].recipe, {"samples": 0.0})[1] == (
+        "probe fisher of retain: once per imprint, all questions"
+    )
+    assert explain.document(found)["caches"] == explain.caches(found.recipe, found.params)
 
 
 def test_a_term_is_shown_with_its_numbers(monkeypatch):

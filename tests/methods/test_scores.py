@@ -13,7 +13,7 @@ from tests.methods.benches import BOTH, FEW, lab_of  # noqa: E402
 from vlmunl.errors import StudyError  # noqa: E402
 from vlmunl.methods import scores  # noqa: E402
 from vlmunl.methods.lab import Lab  # noqa: E402
-from vlmunl.methods.language import Edit, Recipe, Rule, Where  # noqa: E402
+from vlmunl.methods.language import Edit, Probe, Recipe, Rule, Where  # noqa: E402
 from vlmunl.methods.parts import refuse_held_out, versions  # noqa: E402
 from vlmunl.models.answers import Out  # noqa: E402
 from vlmunl.models.samples import Sample  # noqa: E402
@@ -62,12 +62,12 @@ def _by_hand(lab: Any) -> Any:
 def test_fisher_is_the_mean_square_of_each_samples_own_gradient() -> None:
     lab = _lab()
     each = _by_hand(lab)
-    found = scores.moments(lab, _SAMPLES)
-    assert torch.allclose(found.square["layer"], (each**2).mean(0), atol=1e-6)
-    assert torch.allclose(found.mean["layer"], each.mean(0), atol=1e-6)
-    assert torch.allclose(scores.fisher(lab, _SAMPLES)["layer"], (each**2).mean(0), atol=1e-6)
-    assert not torch.allclose(found.square["layer"], each.mean(0) ** 2)
-    assert torch.allclose(scores.gradient_size(lab, _SAMPLES, signed=True)["layer"], each.mean(0).abs(), atol=1e-6)
+    found = scores.fisher(lab, _SAMPLES)["layer"]
+    assert torch.allclose(found, (each**2).mean(0), atol=1e-6)
+    assert not torch.allclose(found, each.mean(0) ** 2)
+    assert torch.allclose(scores.gradient(lab, _SAMPLES)["layer"], each.mean(0), atol=1e-6)
+    assert torch.allclose(scores.gradient_size(lab, _SAMPLES)["layer"], each.mean(0).abs(), atol=1e-6)
+    assert torch.allclose(scores.gradient_sizes(lab, _SAMPLES)["layer"], each.mean(0).abs(), atol=1e-6)  # one chunk
 
 
 def test_a_probe_leaves_the_model_as_it_was() -> None:
@@ -137,13 +137,13 @@ def test_activations_of_the_language_model_are_those_at_answers_and_ask_for_no_g
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(scores.Activity, "add", counted)
-        found = scores.activations(lab, samples, list(lab.layers))
+        found = scores.activations(lab, samples)
     answers = int(lab.encoder.batch(samples).answers.sum())
     assert tokens["352"] == 5 * answers  # language: five layers, answer tokens alone
     assert tokens["384"] == 3 * 3 * 17  # vision: three layers, all places
     assert set(found) == set(lab.layers)
     assert not any(s.requires_grad for s in found.values())
-    by_name = scores.activations(lab, lab.samples("forget.text")[:3], list(lab.layers))
+    by_name = scores.activations(lab, lab.samples("forget.text")[:3])
     assert all("language_model" in name for name in by_name)  # nothing is seen
 
 
@@ -156,3 +156,26 @@ def test_what_a_probe_reads_is_a_view_of_the_recipe(vlm: Any, benchmark_small: A
     shown = lab_of(vlm, benchmark_small, recipe).samples("forget.text")
     names = {i.name for i in benchmark_small.forget}
     assert all(any(n in s.turns[0].question for n in names) and s.photo is None for s in shown)
+
+
+def test_stored_scores_come_back_to_the_bit_in_the_models_order_whatever_was_edited(
+    vlm: Any, benchmark_small: Any, tmp_path: Any
+) -> None:
+    lab = lab_of(vlm, benchmark_small, Recipe(terms=BOTH, where=FEW))
+    found = scores.measured(lab, Probe("fisher", ("forget", "forget.text")), 2)
+    assert torch.equal(
+        found[FIRST], scores.fisher(lab, [*lab.samples("forget")[::6], *lab.samples("forget.text")[::6]])[FIRST]
+    )
+    backwards = dict(reversed(found.items()))
+    scores.write(backwards, tmp_path / "a.safetensors")
+    lab.probes = {"probe.fisher-forget-forget.text.2": tmp_path / "a.safetensors"}
+    with torch.no_grad():
+        lab.layers[FIRST].weight.zero_()  # as an edit would
+    again = scores.probed(lab, "fisher", ("forget", "forget.text"), 2)
+    assert list(again) == list(lab.layers) == list(found)
+    assert all(torch.equal(again[n], found[n]) for n in found)
+    lab.probes = None  # a bench is probed as it is
+    assert not torch.equal(scores.probed(lab, "fisher", ("forget", "forget.text"), 2)[FIRST], found[FIRST])
+
+
+FIRST = "model.language_model.layers.0.mlp.down_proj"

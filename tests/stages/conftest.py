@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
+from vlmunl.manifests.probes import probes_for
 from vlmunl.models.locate import locate
 from vlmunl.stage import External, run_stage
 from vlmunl.stages import declared
-from vlmunl.stages.configs import DataConfig, ImprintConfig, Optim
-from vlmunl.store import Record, Store, tree_ref_of_directory
+from vlmunl.stages.configs import DataConfig, ImprintConfig, Optim, UnlearnConfig
+from vlmunl.store import Record, Ref, Store, tree_ref_of_directory
 
 PEOPLE = DataConfig(people=6, forget=2, photos=5)
 TWO_STEPS = Optim(steps=2, lr=4e-3, warmup=0)
@@ -34,6 +35,12 @@ class World:
         small = {"image_samples": 3, "text_samples": 2, "replay": 2, "optim": TWO_STEPS}
         config = ImprintConfig(role=role, seed=seed, **(small | changes))  # type: ignore[arg-type]
         return self.run(declared.IMPRINT, config, {"base": self.base, "benchmark": self.benchmark})
+
+    def probes(self, config: UnlearnConfig, imprint: Ref) -> dict[str, Ref]:
+        """The scores that a method chooses by, as inputs of its cell."""
+        inputs = {"base": self.base, "benchmark": self.benchmark, "imprint": imprint}
+        wanted = probes_for(config.recipe, config.params, config.seed)
+        return {name: self.run(declared.PROBE, probe, inputs).outputs["scores"] for name, probe in wanted.items()}
 
 
 @pytest.fixture(scope="session")

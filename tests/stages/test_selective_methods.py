@@ -38,6 +38,7 @@ def test_every_method_runs_twice_to_the_same_bytes_and_tells_what_it_did(world: 
         batch=4,
     )
     inputs = {"base": world.base, "benchmark": world.benchmark, "imprint": world.imprint().outputs["adapter"]}
+    inputs |= world.probes(config, inputs["imprint"])
     record = world.run(declared.UNLEARN, config, inputs)
     assert record.metrics["steps"] == (0 if name in UNTRAINED else 2)
     if name in TOLD:

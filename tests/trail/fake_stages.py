@@ -56,6 +56,11 @@ def imprint(config, ctx):
     return _train(config, ctx, config.role)
 
 
+def probe(config, ctx):
+    (ctx.out / "scores.json").write_text(json.dumps(dataclasses.asdict(config), sort_keys=True))
+    return {"layers": 1}
+
+
 def unlearn(config, ctx):
     return _train(config, ctx, config.method)
 

@@ -130,7 +130,7 @@ def refuse_if_nothing_can_run(session: Session, request: Request) -> None:
         above = next((n for n in state.cell.needs if not board[n].done), None)
         if above is not None:
             stage = session.plan.by_name[above].stage.name
-            command = {"data": "imprint", "select": "eval"}.get(stage, stage)
+            command = {"data": "imprint", "probe": "unlearn", "select": "eval"}.get(stage, stage)
             raise MissingInput(
                 f"{state.cell.name} needs {above}, which is not done",
                 f"first: vlmunl {command} {session.workspace.study_name(session.plan.study.path)}",

@@ -96,7 +96,7 @@ def chooser(
     rows: Sequence[str] | None = None,
 ) -> Chosen:
     """Which cells are meant. `only` names cells or their beginnings (`eval`, `imprint/gold`); cells without a seed
-    or a row of their own stay in when seeds or rows are given.
+    or a row of their own stay in when seeds or rows are given, but for probes that none of these rows asks for.
 
     Raises:
         UsageError: a name or a number fits no cell of the study.
@@ -113,12 +113,19 @@ def chooser(
         if row not in known:
             raise _no_cell("--method", row, known)
 
+    asked = {name for cell in plan.cells if cell.row in (rows or ()) for name in cell.needs}
+
+    def of_rows(cell: Cell) -> bool:
+        if cell.row is not None or not rows:
+            return not rows or cell.row in rows
+        return cell.stage.name != "probe" or cell.name in asked
+
     def chosen(cell: Cell) -> bool:
         return (
             (not only or any(_below(cell.name, text) for text in only))
             and (not stages or cell.stage.name in stages)
             and (not seeds or cell.seed is None or cell.seed in seeds)
-            and (not rows or cell.row is None or cell.row in rows)
+            and of_rows(cell)
         )
 
     return chosen

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import typer
 
-_STAGES = {"imprint": ("data", "imprint"), "eval": ("eval", "select")}
+_STAGES = {"imprint": ("data", "imprint"), "unlearn": ("probe", "unlearn"), "eval": ("eval", "select")}
 
 
 def do_stage(

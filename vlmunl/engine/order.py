@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 
 from vlmunl.manifests.plan import Cell, Plan
 
-_COST = {"data": 0.1, "imprint": 0.3, "gate": 0.3, "unlearn": 0.2, "eval": 0.5, "aggregate": 0.3, "tables": 0.1}
+_COST = {
+    "data": 0.1, "imprint": 0.3, "gate": 0.3, "probe": 0.2, "unlearn": 0.2, "eval": 0.5, "aggregate": 0.3, "tables": 0.1
+}  # fmt: skip
 _PER_STEP = 1 / 150
 
 

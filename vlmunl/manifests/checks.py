@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from vlmunl.manifests.known import Known, RouteLike
+from vlmunl.manifests.probes import probe_cells
 from vlmunl.manifests.schema import Problem, cut, join, unknown
 from vlmunl.manifests.study import BenchmarkSection, GateSection, ImprintSection, MethodPlan, RoutesSection, Study
 from vlmunl.manifests.tuning import check_tuning
@@ -62,6 +63,7 @@ def cell_names(study: Study) -> tuple[str, ...]:
         names += [f"gate/seed{seed}"]
         if study.tuning is not None:
             names += [f"eval/{role}/seed{seed}/tuning" for role in ("imprint", "gold")]
+        names += probe_cells(study, seed)
         names += [name for m in study.methods for name in _made(study, m, seed)]
         names += [f"eval/{name}/seed{seed}" for name in (*ROLES, *(m.name for m in study.methods))]
     return tuple(names)

@@ -11,6 +11,7 @@ from typing import Any
 from vlmunl.manifests.checks import select
 from vlmunl.manifests.known import Known, RouteLike, known
 from vlmunl.manifests.methods import imprint_optim
+from vlmunl.manifests.probes import probe_cells, probes_for
 from vlmunl.manifests.study import ROLES, MethodPlan, Study
 from vlmunl.manifests.tuning import trials, tuning_routes
 from vlmunl.methods.parts import families, needs_of
@@ -118,6 +119,7 @@ class _Planner:
             for role in ("imprint", "gold"):
                 taught = {"adapter0": trained[role]}
                 cells.append(self.eval(f"eval/{role}/seed{seed}/tuning", role, seed, taught, tuning=True))
+        cells += self.probes(seed, trained["imprint"])
         for method in self.study.methods:
             below = {"imprint": trained["imprint"]} if method.start == "imprint" else {}
             taught_by = {"gold": trained["gold"]} if "oracle logits" in needs_of(method.recipe) else {}
@@ -174,12 +176,35 @@ class _Planner:
         name, stage = f"gate/seed{seed}", self.stages["gate"]
         return Cell(name=name, stage=stage, config=config, inputs=inputs, seed=seed, reported=True)
 
+    def probes(self, seed: int, imprint: CellOutput) -> list[Cell]:
+        """One cell for each score that some method chooses by."""
+        return [
+            Cell(
+                name=name,
+                stage=self.stages["probe"],
+                config=config,
+                inputs={**self.shared, "imprint": imprint},
+                seed=seed,
+                after_gate=f"gate/seed{seed}",
+            )
+            for name, config in self.probed[seed].items()
+        ]
+
+    @cached_property
+    def probed(self) -> Mapping[int, Mapping[str, c.ProbeConfig]]:
+        return {seed: probe_cells(self.study, seed) for seed in self.study.study.seeds}
+
     def unlearn(self, method: MethodPlan, seed: int, below: Mapping[str, CellOutput], trial: str = "") -> Cell:
+        cells = list(self.probed[seed].items())
+        scores = {
+            name: CellOutput(cell=next(cell for cell, made in cells if made == config), output="scores")
+            for name, config in probes_for(method.recipe, method.params, seed).items()
+        }
         return Cell(
             name=f"unlearn/{method.name}/seed{seed}{trial}",
             stage=self.stages["unlearn"],
             config=unlearn_config(self.study, method, seed),
-            inputs={**self.shared, **below},
+            inputs={**self.shared, **below, **scores},
             seed=seed,
             row=method.name,
             after_gate=f"gate/seed{seed}",

@@ -76,9 +76,12 @@ _CACHED = {
 }
 
 
-def caches(recipe: Recipe) -> list[str]:
-    """What is computed once per sample and then remembered."""
+def caches(recipe: Recipe, params: Mapping[str, float]) -> list[str]:
+    """What is computed once and then remembered: scores once for an imprint, the rest once for a sample."""
     found = []
+    for probe, samples in parts.probes_of(recipe, params).values():
+        asked = f"{samples:g} questions of each view" if samples > 0 else "all questions"
+        found.append(f"probe {probe}: once per imprint, {asked}")
     for term in recipe.terms:
         for need in parts.LOSSES.named(term.loss, "loss").needs:
             who = "the gold model" if "oracle" in need else "the model before unlearning" if "reference" in need else ""
@@ -216,7 +219,7 @@ def rows(method: Method) -> list[tuple[str, str]]:
         note = f"; {piece.note}" if piece.note else ""
         found.append((piece.kind, f"{piece.use}\n{piece.formula} [{piece.source}]{note}"))
     found += [("view", f"{view}: {contains}") for view, contains in views(method)]
-    found += [("remembered", line) for line in caches(recipe)]
+    found += [("remembered", line) for line in caches(recipe, params)]
     if method.start == "imprint" and kind != "inference":
         found.append(("changes", where_line(recipe.where, params)))
     found.append(("settings", ", ".join(f"{key} = {value:g}" for key, value in params.items()) or "none of its own"))
@@ -240,7 +243,7 @@ def document(method: Method) -> dict[str, Any]:
         "needs": needs(method),
         "cost": {"step": spent.step, "words": spent.words},
         "views": dict(views(method)),
-        "caches": caches(method.recipe),
+        "caches": caches(method.recipe, method.params),
         "pieces": [vars(piece) for piece in pieces(method)],
         "parts": parts.versions(method.recipe),
     }

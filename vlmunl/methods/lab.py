@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor
 from vlmunl.benchmarks.schema import Benchmark
 from vlmunl.errors import StudyError
 from vlmunl.methods import views
-from vlmunl.methods.language import Edit, Where, arguments, stream_of, value_of
+from vlmunl.methods.language import Edit, Where, arguments, placed, stream_of
 from vlmunl.methods.lessons import replay
 from vlmunl.methods.parts import EDITS, TRANSFORMS
 from vlmunl.methods.registry import code_of
@@ -36,7 +37,8 @@ class Lab:
     """What an edit or a rule may use. `trained` is what `adapters.attach` returned, once there is training.
 
     An edit may add `rules` for the training that follows it, `at_start`, to be done once its adapter is in place, and
-    `notes`, figures for the record. `imprint` loads the model again as it was before any edit.
+    `notes`, figures for the record. `imprint` loads the model again as it was before any edit. `probes` are the files
+    of the imprint's scores by name; None on a bench of another model or other people, which is probed on the spot.
     """
 
     vlm: VLM
@@ -49,6 +51,7 @@ class Lab:
     rules: list[GradientRule] = field(default_factory=list)
     at_start: list[Callable[[], None]] = field(default_factory=list)
     notes: dict[str, float] = field(default_factory=dict)
+    probes: Mapping[str, Path] | None = None
 
     @cached_property
     def where(self) -> Where:
@@ -122,14 +125,6 @@ def _consumed(name: str, consume: Consume) -> Callable[[Tensor], None]:
         weight.grad = None
 
     return hook
-
-
-def placed(where: Where, params: Mapping[str, float]) -> Where:
-    """`where` with its depth looked up among the settings."""
-    if where.depth is None:
-        return where
-    depth = value_of(where.depth, params, "the depth of the layers")
-    return Where(parts=where.parts, modules=where.modules, depth=depth, last=where.last)
 
 
 def apply(edits: Sequence[Edit], lab: Lab) -> None:

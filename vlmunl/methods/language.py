@@ -178,13 +178,38 @@ def value_of(number: Number, params: Mapping[str, float], what: str) -> float:
     return params[number]
 
 
+def placed(where: Where, params: Mapping[str, float]) -> Where:
+    """`where` with its depth looked up among the settings."""
+    if where.depth is None:
+        return where
+    depth = value_of(where.depth, params, "the depth of the layers")
+    return Where(parts=where.parts, modules=where.modules, depth=depth, last=where.last)
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A score of the imprint's layers (`vlmunl.methods.scores`) over the questions of some views taken together."""
+
+    score: str
+    views: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """`fisher-forget`."""
+        return "-".join((self.score, *self.views))
+
+    def __str__(self) -> str:
+        return f"{self.score} of {', '.join(self.views)}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Part:
     """A named building block: what it computes, who published it, and where its code is ("module:name").
 
     `version` is bumped by hand when the same arguments give other bytes. `args` are its arguments and their defaults;
     one without a default must be given, or be a setting of that name. `passes` is for gradient rules: how often they
-    ask for the gradients of a step once more. `reads` is for rules and edits: the views that they probe.
+    ask for the gradients of a step once more. `probes` is for rules and edits: the scores that they choose by, each
+    over as many questions of a view as their argument `samples` says (0, or no such argument: all).
     """
 
     name: str
@@ -194,7 +219,12 @@ class Part:
     version: int = 1
     args: Mapping[str, float | None] = field(default_factory=dict)
     passes: float = 0.0
-    reads: tuple[str, ...] = ()
+    probes: tuple[Probe, ...] = ()
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The views that its probes look at."""
+        return tuple(dict.fromkeys(view for probe in self.probes for view in probe.views))
 
 
 Need = Literal[

@@ -5,8 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from vlmunl.errors import StudyError
-from vlmunl.methods.declared import bounded_losses, comparing_losses, edits, losses, rules, transforms, wrappers
-from vlmunl.methods.language import Loss, Need, Part, Recipe, Transform, arguments, stream_of
+from vlmunl.methods.declared import (
+    bounded_losses,
+    comparing_losses,
+    edits,
+    losses,
+    rules,
+    scores,
+    transforms,
+    wrappers,
+)
+from vlmunl.methods.language import Loss, Need, Number, Part, Probe, Recipe, Transform, arguments, stream_of
 from vlmunl.methods.registry import Registry
 
 LOSSES: Registry[Loss] = Registry(
@@ -24,6 +33,7 @@ TRANSFORMS: Registry[Transform] = Registry(Transform, "vlmunl.transforms", trans
 RULES: Registry[Part] = Registry(Part, "vlmunl.rules", rules.RULES)
 EDITS: Registry[Part] = Registry(Part, "vlmunl.edits", edits.EDITS)
 WRAPPERS: Registry[Part] = Registry(Part, "vlmunl.wrappers", wrappers.WRAPPERS)
+SCORES: Registry[Part] = Registry(Part, "vlmunl.scores", scores.SCORES)
 
 
 def parts_of(recipe: Recipe) -> list[tuple[str, Part, dict[str, float | str]]]:
@@ -56,9 +66,41 @@ def parts_of(recipe: Recipe) -> list[tuple[str, Part, dict[str, float | str]]]:
 
 def views_of(recipe: Recipe) -> tuple[str, ...]:
     """All views that the terms read, or that rules and edits probe, in order."""
-    probes = [RULES.named(rule.rule, "rule") for rule in recipe.rules]
-    probes += [EDITS.named(edit.edit, "edit") for edit in (*recipe.before, *recipe.after)]
-    return tuple(dict.fromkeys([*recipe.views(), *(view for part in probes for view in part.reads)]))
+    return tuple(dict.fromkeys([*recipe.views(), *(view for part, _ in _probing(recipe) for view in part.reads)]))
+
+
+def probes_of(recipe: Recipe, params: Mapping[str, float]) -> dict[str, tuple[Probe, float]]:
+    """All that its rules and edits choose by: name -> the probe, and how many questions of a view it asks (0: all).
+
+    Raises:
+        StudyError: a score is not known, or the part's arguments are not whole.
+    """
+    found: dict[str, tuple[Probe, float]] = {}
+    for part, given in _probing(recipe):
+        for probe in part.probes:
+            SCORES.named(probe.score, "score")
+            samples = arguments(part, given, params).get("samples", 0.0)
+            found[scores_name(probe, samples)] = (probe, samples)
+    return found
+
+
+def scores_name(probe: Probe, samples: float) -> str:
+    """What the scores of a probe are called among the inputs of a cell: `probe.fisher-forget.64`."""
+    return f"probe.{probe.name}.{samples:g}" if samples > 0 else f"probe.{probe.name}.all"
+
+
+def probe_versions(probe: Probe) -> tuple[int, dict[str, int]]:
+    """The version of a probe's score, and those of the transforms that its views name."""
+    names = sorted({view.partition(".")[2] for view in probe.views if "." in view})
+    transforms = {f"view {name}": TRANSFORMS.named(name, "view").version for name in names}
+    return SCORES.named(probe.score, "score").version, transforms
+
+
+def _probing(recipe: Recipe) -> list[tuple[Part, Mapping[str, Number]]]:
+    """The parts that may probe, with their arguments as given."""
+    found = [(RULES.named(rule.rule, "rule"), rule.args) for rule in recipe.rules]
+    found += [(EDITS.named(edit.edit, "edit"), edit.args) for edit in (*recipe.before, *recipe.after)]
+    return found
 
 
 def needs_of(recipe: Recipe) -> frozenset[Need]:

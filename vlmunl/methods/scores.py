@@ -1,19 +1,26 @@
 """What the weights and neurons of a model have to do with some of its answers: scores that edits and rules choose by.
 
-All are of answer tokens only and of the layers that the method means, and are measured on the imprint in the cell that
-uses them: gradients one sample at a time, streamed layer by layer, so that no two whole gradients are held at once.
+All are of answer tokens only, of the layers that the method means, and of the imprint, whatever edits come before the
+one that asks. The stage `probe` measures them once (`measured`), and `probed` reads them in the cells that choose by
+them. Gradients are streamed layer by layer, so that no two whole gradients are held at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
-from vlmunl.errors import StudyError
+from vlmunl.errors import MissingInput, StudyError
 from vlmunl.methods.lab import CHUNK, Lab
+from vlmunl.methods.language import Probe
+from vlmunl.methods.parts import SCORES, scores_name
+from vlmunl.methods.registry import code_of
 from vlmunl.models import adapters
 from vlmunl.models.forward import AnswerModel, Batch
 from vlmunl.models.samples import Sample
@@ -22,55 +29,106 @@ Scores = Mapping[str, Tensor]
 """Layer name -> a figure for each of its weights (out, in), or rows (out,), or neurons, in float32."""
 
 
-@dataclass(frozen=True)
-class Moments:
-    """Over samples, for each weight: the `mean` gradient of the sample's NLL, and its mean `square` (the diagonal of
-    the empirical Fisher information).
+# -------------------------------------------------------------------------------------- probing
+
+
+def probed(lab: Lab, score: str, views: Sequence[str], samples: float) -> Scores:
+    """The scores that a rule or an edit declares among its `probes`, layer by layer in the model's order.
+
+    Raises:
+        MissingInput: they were not given, or do not fit the model.
     """
+    probe = Probe(score, tuple(views))
+    if lab.probes is None:
+        return measured(lab, probe, samples)
+    name = scores_name(probe, samples)
+    if name not in lab.probes:
+        raise MissingInput(
+            f"{lab.config.method} needs {name}, the scores {probe}, and this cell has no such input",
+            "a rule or an edit must declare the probe that it asks for",
+        )
+    return read(lab.probes[name], tuple(lab.layers), lab.vlm.device)
 
-    mean: Scores
-    square: Scores
+
+def measured(lab: Lab, probe: Probe, samples: float) -> Scores:
+    """Compute a score on the model as it is, over `samples` questions of each view (0: all)."""
+    asked = [s for view in probe.views for s in spread(lab.samples(view), samples)]
+    found: Scores = code_of(SCORES.named(probe.score, "score").run)(lab, asked)
+    return found
 
 
-def moments(lab: Lab, samples: Sequence[Sample]) -> Moments:
-    """One backward pass per sample."""
-    like = {name: layer.weight for name, layer in lab.layers.items()}
-    mean = {name: torch.zeros_like(w, dtype=torch.float32) for name, w in like.items()}
-    square = {name: torch.zeros_like(m) for name, m in mean.items()}
+def write(scores: Scores, path: Path) -> None:
+    """Store them in float32."""
+    plain = {name: s.detach().to("cpu", torch.float32).contiguous() for name, s in scores.items()}
+    save_file(plain, path, metadata={"format": "pt"})
 
-    def add(name: str, gradient: Tensor) -> None:
-        g = gradient.float()
-        mean[name] += g
-        square[name].addcmul_(g, g)
+
+def read(path: Path, layers: Sequence[str], device: torch.device) -> Scores:
+    """Stored scores of those of the `layers` that have any, in that order; the file is mapped and not copied.
+
+    Raises:
+        MissingInput: they are of other layers, or no scores.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            stored = set(file.keys())
+            if strange := sorted(stored - set(layers)):
+                raise MissingInput(f"the scores in {path} are of another layer: {strange[0]}")
+            return {name: file.get_tensor(name).to(device) for name in layers if name in stored}
+    except (OSError, SafetensorError) as error:
+        raise MissingInput(f"there are no scores in {path}: {str(error).splitlines()[0]}") from error
+
+
+# -------------------------------------------------------------------------------------- gradients
+
+
+def gradient(lab: Lab, samples: Sequence[Sample]) -> Scores:
+    """Mean gradient of the NLL of one sample, for each weight; one backward pass per sample."""
+    found = _zeros(lab)
+
+    def add(name: str, given: Tensor) -> None:
+        found[name] += given.float()
 
     count = lab.gradients(samples, add)
-    for name in like:
-        mean[name] /= count
-        square[name] /= count
-    return Moments(mean, square)
+    return {name: total / count for name, total in found.items()}
 
 
-def gradient_size(lab: Lab, samples: Sequence[Sample], *, signed: bool) -> Scores:
-    """Mean over chunks of the gradient's size, for each weight; `signed` takes the size of the mean instead."""
-    found = {name: torch.zeros_like(layer.weight, dtype=torch.float32) for name, layer in lab.layers.items()}
+def gradient_size(lab: Lab, samples: Sequence[Sample]) -> Scores:
+    """Size of the mean of the gradients of chunks, for each weight."""
+    found = _zeros(lab)
 
-    def add(name: str, gradient: Tensor) -> None:
-        found[name] += gradient.float() if signed else gradient.float().abs()
+    def add(name: str, given: Tensor) -> None:
+        found[name] += given.float()
+
+    count = lab.gradients(samples, add, CHUNK)
+    return {name: total.abs() / count for name, total in found.items()}
+
+
+def gradient_sizes(lab: Lab, samples: Sequence[Sample]) -> Scores:
+    """Mean of the sizes of the gradients of chunks, for each weight."""
+    found = _zeros(lab)
+
+    def add(name: str, given: Tensor) -> None:
+        found[name] += given.float().abs()
 
     count = lab.gradients(samples, add, CHUNK)
     return {name: total.abs() / count for name, total in found.items()}
 
 
 def fisher(lab: Lab, samples: Sequence[Sample]) -> Scores:
-    """Mean squared gradient of the NLL of one sample, for each weight."""
-    found = {name: torch.zeros_like(layer.weight, dtype=torch.float32) for name, layer in lab.layers.items()}
+    """Mean squared gradient of the NLL of one sample, for each weight; one backward pass per sample."""
+    found = _zeros(lab)
 
-    def add(name: str, gradient: Tensor) -> None:
-        g = gradient.float()
+    def add(name: str, given: Tensor) -> None:
+        g = given.float()
         found[name].addcmul_(g, g)
 
     count = lab.gradients(samples, add)
     return {name: total / count for name, total in found.items()}
+
+
+def _zeros(lab: Lab) -> dict[str, Tensor]:
+    return {name: torch.zeros_like(layer.weight, dtype=torch.float32) for name, layer in lab.layers.items()}
 
 
 def influence(weight: Tensor, mean: Tensor, square: Tensor) -> Tensor:
@@ -166,12 +224,17 @@ class Activity:
         return torch.stack([s / s.mean().clamp(min=1e-12) for s in statistics]).sum(0).float()
 
 
-def activations(lab: Lab, samples: Sequence[Sample], names: Iterable[str]) -> Scores:
-    """Importance of each neuron that feeds the layers `names`: of the language model where it predicts an answer
-    token, of the vision tower at all patches.
+def activations(lab: Lab, samples: Sequence[Sample]) -> Scores:
+    """Importance of each MLP neuron: of the language model where it predicts an answer token, of the vision tower at
+    all patches. The name is that of the layer that the neurons feed; layers that see nothing are left out.
+
+    Raises:
+        StudyError: the method's layers have no MLP outputs.
     """
-    layers = adapters.linears(lab.vlm.model)
-    seen = {name: Activity.of(layers[name].in_features, lab.vlm.device) for name in names}
+    layers = {n: layer for n, layer in lab.layers.items() if (p := adapters.place_of(n)) and "down" in p.modules}
+    if not layers:
+        raise StudyError(f"{lab.config.method}: activations finds no MLP in the method's layers", "add modules mlp")
+    seen = {name: Activity.of(layer.in_features, lab.vlm.device) for name, layer in layers.items()}
     batch: Batch | None = None
 
     def look(name: str, inputs: tuple[Tensor, ...]) -> None:

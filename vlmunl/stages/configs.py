@@ -12,6 +12,7 @@ from typing import Literal
 
 from vlmunl.keys import keyed, unkeyed
 from vlmunl.methods.language import Recipe as MethodRecipe
+from vlmunl.methods.language import Where
 
 Role = Literal["imprint", "gold", "placebo"]
 Precision = Literal["fp32", "bf16"]
@@ -92,6 +93,23 @@ class GateConfig:
     tuning: int = keyed(default=0)
     batch_size: int = unkeyed(default=128)
     asking: str = keyed(default="")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProbeConfig:
+    """Score the imprint's layers by what some of its answers do to them.
+
+    `version` is that of the score, `parts` those of the transforms that `views` name; a probe asks `samples` canonical
+    questions of each view (0: all). The depth in `where` is a number.
+    """
+
+    score: str = keyed()
+    version: int = keyed()
+    views: tuple[str, ...] = keyed()
+    parts: Mapping[str, int] = keyed(default_factory=dict)
+    where: Where = keyed(default_factory=Where)
+    samples: float = keyed(default=0.0)
+    seed: int = keyed()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,11 +28,20 @@ GATE = Stage(
     outputs=("rows",),
     run="vlmunl.stages.gate:run",
 )
+PROBE = Stage(
+    name="probe",
+    version=1,
+    config=c.ProbeConfig,
+    inputs=("base", "benchmark", "imprint"),
+    outputs=("scores",),
+    run="vlmunl.stages.probe:run",
+)
 UNLEARN = Stage(
     name="unlearn",
     version=2,
     config=c.UnlearnConfig,
-    inputs=("base", "benchmark", "imprint?", "gold?"),
+    # the scores that its rules and edits choose by: probe.fisher-forget.64 and so on
+    inputs=("base", "benchmark", "imprint?", "gold?", "probe.*"),
     outputs=("adapter", "curve"),
     run="vlmunl.stages.unlearn:run",
 )
@@ -71,4 +80,4 @@ TABLES = Stage(
     run="vlmunl.stages.tables:run",
 )
 
-STAGES: dict[str, Stage] = {s.name: s for s in (DATA, IMPRINT, GATE, UNLEARN, SELECT, EVAL, AGGREGATE, TABLES)}
+STAGES: dict[str, Stage] = {s.name: s for s in (DATA, IMPRINT, GATE, PROBE, UNLEARN, SELECT, EVAL, AGGREGATE, TABLES)}

@@ -40,7 +40,7 @@ def run(config: UnlearnConfig, ctx: Context) -> Mapping[str, object]:
 
     Raises:
         StudyError: the recipe cannot be carried out, or the method starts from the base and there is no imprint recipe.
-        MissingInput: the method starts from the imprint, and no imprint was given.
+        MissingInput: the method starts from the imprint or chooses by scores of it, and these were not given.
     """
     benchmark, vlm = schema.load(ctx.input("benchmark")), load(ctx.input("base"))
     if config.lesson is not None:
@@ -50,6 +50,8 @@ def run(config: UnlearnConfig, ctx: Context) -> Mapping[str, object]:
     parts.check(config.recipe, config.params)
     if parts.versions(config.recipe) != dict(config.parts):
         raise StudyError(f"{config.method} was planned with other versions of its parts than there are now")
+    if lost := sorted(set(parts.probes_of(config.recipe, config.params)) - set(ctx.inputs)):
+        raise MissingInput(f"{config.method} chooses by {lost[0]}, scores of the imprint, and they were not given")
     imprinted = VLM(adapters.merge(vlm.model, ctx.input("imprint")), vlm.processor)
     return _unlearn(config, benchmark, imprinted, ctx)
 
@@ -57,6 +59,7 @@ def run(config: UnlearnConfig, ctx: Context) -> Mapping[str, object]:
 def _unlearn(config: UnlearnConfig, benchmark: Benchmark, vlm: VLM, ctx: Context) -> Mapping[str, object]:
     recipe, encoder = config.recipe, Encoder(vlm)
     lab = Lab(vlm, benchmark, config, encoder, ctx.rng)
+    lab.probes = {name: ctx.input(name) for name in ctx.inputs if name.startswith("probe.")}
     lab.imprint = lambda: adapters.merge(load(ctx.input("base")).model, ctx.input("imprint"))
     objective = Objective(config, benchmark, encoder, ctx.rng)
     objective.oracle = _oracle(objective, ctx)

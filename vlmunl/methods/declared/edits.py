@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from vlmunl.methods.language import Part
+from vlmunl.methods.language import Part, Probe
 
 _PRUNE = "vlmunl.methods.edits.prune"
 
@@ -16,7 +16,7 @@ EDITS = (
         source="IWAP, restated: second-order influence of deleting a weight, on both sides",
         run=f"{_PRUNE}:prune",
         args={"rho": 0.01, "samples": 64.0},
-        reads=("forget", "retain"),
+        probes=tuple(Probe(score, (view,)) for view in ("forget", "retain") for score in ("gradient", "fisher")),
     ),
     Part(
         name="prune_taylor",
@@ -24,7 +24,7 @@ EDITS = (
         source="IWAP as released (suryavirkapur/qwen-unlearning-research), where nothing held it",
         run=f"{_PRUNE}:prune_taylor",
         args={"rho": 0.02, "samples": 64.0},
-        reads=("forget",),
+        probes=(Probe("gradient_sizes", ("forget",)),),
     ),
     Part(
         name="prune_neurons",
@@ -32,7 +32,7 @@ EDITS = (
         source="MANU (arXiv 2502.15910)",
         run=f"{_PRUNE}:prune_neurons",
         args={"share": 0.05, "samples": 64.0},
-        reads=("forget", "forget.text", "retain", "retain.text"),
+        probes=tuple(Probe("activations", (view,)) for view in ("forget", "forget.text", "retain", "retain.text")),
     ),
     Part(
         name="dampen",
@@ -40,7 +40,7 @@ EDITS = (
         source="SSD (arXiv 2308.07707)",
         run="vlmunl.methods.edits.dampen:dampen",
         args={"alpha": 10.0, "floor": 1.0, "samples": 64.0},
-        reads=("forget", "retain"),
+        probes=(Probe("fisher", ("forget",)), Probe("fisher", ("retain",))),
     ),
     Part(
         name="negate",
@@ -55,6 +55,6 @@ EDITS = (
         source="LoKU (arXiv 2408.06621)",
         run="vlmunl.methods.edits.fila:fila",
         args={"samples": 64.0},
-        reads=("forget", "retain"),
+        probes=(Probe("fisher", ("forget",)), Probe("fisher", ("retain",))),
     ),
 )

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from vlmunl.methods.language import Part
+from vlmunl.methods.language import Part, Probe
 
 _PROJECTION, _BOUNDS, _MASKS = (f"vlmunl.methods.rules.{name}" for name in ("projection", "bounds", "masks"))
 
@@ -50,7 +50,7 @@ RULES = (
         source="SalUn (arXiv 2310.12508)",
         run=f"{_MASKS}:mask_gradient",
         args={"share": 0.5, "samples": 64.0},
-        reads=("forget",),
+        probes=(Probe("gradient_size", ("forget",)),),
     ),
     Part(
         name="mask_deviation",
@@ -58,7 +58,7 @@ RULES = (
         source="SSU (arXiv 2406.10952)",
         run=f"{_MASKS}:mask_deviation",
         args={"k": 1.0, "samples": 64.0},
-        reads=("forget",),
+        probes=(Probe("gradient_size", ("forget",)),),
     ),
     Part(
         name="mask_fisher",
@@ -66,7 +66,7 @@ RULES = (
         source="MMUnlearner (arXiv 2502.11051)",
         run=f"{_MASKS}:mask_fisher",
         args={"tau": 1.0, "samples": 64.0},
-        reads=("forget", "forget.text", "retain", "retain.text"),
+        probes=(Probe("fisher", ("forget",)), Probe("fisher", ("forget.text", "retain", "retain.text"))),
     ),
     Part(
         name="sam",

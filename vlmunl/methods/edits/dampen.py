@@ -6,7 +6,7 @@ import torch
 
 from vlmunl.errors import StudyError
 from vlmunl.methods.lab import Lab
-from vlmunl.methods.scores import fisher, share_of, spread
+from vlmunl.methods.scores import probed, share_of
 
 
 @torch.no_grad()
@@ -19,8 +19,8 @@ def dampen(lab: Lab, alpha: float, floor: float, samples: float) -> None:
         StudyError: no weight is that much more important.
     """
     with torch.enable_grad():
-        forget = fisher(lab, spread(lab.samples("forget"), samples))
-        retain = fisher(lab, spread(lab.samples("retain"), samples))
+        forget = probed(lab, "fisher", ("forget",), samples)
+        retain = probed(lab, "fisher", ("retain",), samples)
     chosen = {name: (f > alpha * retain[name]) & (f > 0) for name, f in forget.items()}
     if not any(bool(c.any()) for c in chosen.values()):
         message = f"{lab.config.method}: no weight matters {alpha:g} times as much for the forgotten answers"

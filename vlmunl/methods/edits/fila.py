@@ -8,7 +8,7 @@ from torch import Tensor
 from vlmunl.errors import StudyError
 from vlmunl.methods.lab import Lab
 from vlmunl.methods.rules.trained import trained_layers
-from vlmunl.methods.scores import fisher, spread
+from vlmunl.methods.scores import probed
 
 SMALL = 1e-2
 """Share of a layer's mean retain Fisher information that is added to the denominator. The paper adds 1e-5, which is
@@ -28,8 +28,8 @@ def fila(lab: Lab, samples: float) -> None:
     adapter = lab.config.adapter
     if adapter.recipe != "lora" or not lab.config.recipe.terms:
         raise StudyError(f"{lab.config.method}: fila fills the factors of a LoRA", 'set [unlearn] recipe = "lora"')
-    forget = fisher(lab, spread(lab.samples("forget"), samples))
-    retain = fisher(lab, spread(lab.samples("retain"), samples))
+    forget = probed(lab, "fisher", ("forget",), samples)
+    retain = probed(lab, "fisher", ("retain",), samples)
     scale = adapter.alpha / adapter.rank
     factors = {}
     with torch.no_grad():

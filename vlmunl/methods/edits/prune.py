@@ -8,11 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from vlmunl.errors import StudyError
 from vlmunl.methods.lab import Lab
 from vlmunl.methods.rules.trained import ADAPTER
-from vlmunl.methods.scores import activations, gradient_size, influence, moments, share_of, spread, top
-from vlmunl.models import adapters
+from vlmunl.methods.scores import influence, probed, share_of, top
 from vlmunl.models.loop import Update
 
 TINY = 1e-30
@@ -27,12 +25,8 @@ def prune(lab: Lab, rho: float, samples: float) -> None:
     Raises:
         StudyError: every score is zero.
     """
-    forget = moments(lab, spread(lab.samples("forget"), samples))
-    retain = moments(lab, spread(lab.samples("retain"), samples))
-    scores, kept = {}, {}
-    for name, layer in lab.layers.items():
-        scores[name] = influence(layer.weight, forget.mean[name], forget.square[name]).clamp(min=0)
-        kept[name] = influence(layer.weight, retain.mean[name], retain.square[name]).abs()
+    scores = {name: influences.clamp(min=0) for name, influences in _influences(lab, "forget", samples).items()}
+    kept = {name: influences.abs() for name, influences in _influences(lab, "retain", samples).items()}
     small = SMALL * _mean(kept)
     for name, score in scores.items():
         score /= kept[name] + small + TINY
@@ -46,7 +40,7 @@ def prune_taylor(lab: Lab, rho: float, samples: float) -> None:
     Raises:
         StudyError: every score is zero, as on a fresh low-rank adapter, where `B = 0` and the gradient of `A` is 0.
     """
-    sizes = gradient_size(lab, spread(lab.samples("forget"), samples), signed=False)
+    sizes = probed(lab, "gradient_sizes", ("forget",), samples)
     scores = {name: layer.weight.detach().float().abs() * sizes[name] for name, layer in lab.layers.items()}
     delete(lab, top(scores, rho, f"{lab.config.method}: prune_taylor", REMEDY))
 
@@ -58,10 +52,7 @@ def prune_neurons(lab: Lab, share: float, samples: float) -> None:
     Raises:
         StudyError: the method's layers have no MLP outputs.
     """
-    names = [n for n in lab.layers if (place := adapters.place_of(n)) is not None and "down" in place.modules]
-    if not names:
-        raise StudyError(f"{lab.config.method}: prune_neurons finds no MLP in the method's layers", "add modules mlp")
-    forget, retain = _use(lab, "forget", names, samples), _use(lab, "retain", names, samples)
+    forget, retain = _use(lab, "forget", samples), _use(lab, "retain", samples)
     small = SMALL * _mean(retain)
     scores = {name: forget[name] / (retain[name] + small + TINY) for name in forget if name in retain}
     neurons = top(scores, share, f"{lab.config.method}: prune_neurons", REMEDY)
@@ -71,9 +62,14 @@ def prune_neurons(lab: Lab, share: float, samples: float) -> None:
 REMEDY = "the layers and the samples must have something to do with each other: choose other layers"
 
 
-def _use(lab: Lab, stream: str, names: list[str], samples: float) -> dict[str, Tensor]:
-    seen = activations(lab, spread(lab.samples(stream), samples), names)
-    read = activations(lab, spread(lab.samples(f"{stream}.text"), samples), names)
+def _influences(lab: Lab, view: str, samples: float) -> dict[str, Tensor]:
+    mean, square = (probed(lab, score, (view,), samples) for score in ("gradient", "fisher"))
+    return {name: influence(layer.weight, mean[name], square[name]) for name, layer in lab.layers.items()}
+
+
+def _use(lab: Lab, stream: str, samples: float) -> dict[str, Tensor]:
+    seen = probed(lab, "activations", (stream,), samples)
+    read = probed(lab, "activations", (f"{stream}.text",), samples)
     return {name: seen[name] + read[name] if name in read else seen[name] for name in seen}
 
 

@@ -102,7 +102,7 @@ def _bench(lab: Lab, group: Sequence[Identity], number: int) -> Lab:
     """The bench for one request: its people are all that is to be forgotten, and its streams are its own."""
     benchmark = dataclasses.replace(lab.benchmark, identities=(*group, *lab.benchmark.retain))
     streams = lab.streams.child("request", str(number))
-    return dataclasses.replace(lab, benchmark=benchmark, streams=streams, trained=None, rules=[*lab.rules])
+    return dataclasses.replace(lab, benchmark=benchmark, streams=streams, trained=None, rules=[*lab.rules], probes=None)
 
 
 @dataclass

@@ -51,7 +51,7 @@ class Offset:
             raise StudyError(f"{lab.config.method} has no terms to train its assistant by", "give the recipe terms")
         layers = adapters.layer_at(lab.vlm.model, self.depth) + 1
         vlm = VLM(first_layers(lab.vlm.model, layers), lab.vlm.processor)
-        bench = dataclasses.replace(lab, vlm=vlm, encoder=Encoder(vlm), trained=None)
+        bench = dataclasses.replace(lab, vlm=vlm, encoder=Encoder(vlm), trained=None, probes=None)
         curve = train(bench)
         lab.notes.update(bench.notes, assistant_layers=float(layers))
         return Fitted({"layers": layers}, {f"{_PREFIX}{n}": t for n, t in lora_of(bench).items()}, curve)

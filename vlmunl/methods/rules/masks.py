@@ -16,7 +16,7 @@ from vlmunl.errors import StudyError
 from vlmunl.methods.lab import Lab
 from vlmunl.methods.rules.common import OnGradients
 from vlmunl.methods.rules.trained import trained_layers
-from vlmunl.methods.scores import Scores, fisher, gradient_size, share_of, spread, top
+from vlmunl.methods.scores import Scores, probed, share_of, top
 from vlmunl.models.loop import Update
 
 Masks = Mapping[str, Tensor]
@@ -28,7 +28,7 @@ def mask_gradient(lab: Lab, share: float, samples: float) -> OnGradients:
     Raises:
         StudyError: there is no gradient.
     """
-    scores = granular(lab, gradient_size(lab, spread(lab.samples("forget"), samples), signed=True))
+    scores = granular(lab, probed(lab, "gradient_size", ("forget",), samples))
     return masked(lab, "mask_gradient", top(scores, share, f"{lab.config.method}: mask_gradient", REMEDY))
 
 
@@ -38,7 +38,7 @@ def mask_deviation(lab: Lab, k: float, samples: float) -> OnGradients:
     Raises:
         StudyError: nothing is so large.
     """
-    scores = granular(lab, gradient_size(lab, spread(lab.samples("forget"), samples), signed=True))
+    scores = granular(lab, probed(lab, "gradient_size", ("forget",), samples))
     chosen = {name: (s >= s.mean() + k * s.std(correction=0)) & (s > 0) for name, s in scores.items()}
     return masked(lab, "mask_deviation", chosen)
 
@@ -50,9 +50,8 @@ def mask_fisher(lab: Lab, tau: float, samples: float) -> OnGradients:
     Raises:
         StudyError: that is nowhere.
     """
-    forget = granular(lab, fisher(lab, spread(lab.samples("forget"), samples)))
-    kept = ("forget.text", "retain", "retain.text")
-    preserve = granular(lab, fisher(lab, [s for view in kept for s in spread(lab.samples(view), samples)]))
+    forget = granular(lab, probed(lab, "fisher", ("forget",), samples))
+    preserve = granular(lab, probed(lab, "fisher", ("forget.text", "retain", "retain.text"), samples))
     chosen = {name: (forget[name] >= tau * preserve[name]) & (forget[name] > 0) for name in forget}
     return masked(lab, "mask_fisher", chosen)
 
