@@ -18,20 +18,21 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9.]")
 
 @functools.cache
 def machine() -> str:
-    """Host name plus a token of this boot and process namespace.
+    """Host name plus a token of this boot and of the process and time namespaces.
 
-    Only where all three agree may a process id be looked up: containers share host names, hosts reboot.
+    Only where all agree may a process id be looked up: containers share host names, hosts reboot, and a
+    time namespace shifts the start times that /proc tells its readers.
     """
     name = socket.gethostname()
-    boot = _or_nothing(lambda: Path("/proc/sys/kernel/random/boot_id").read_text())
-    namespace = _or_nothing(lambda: os.readlink("/proc/self/ns/pid"))
+    boot = _or_nothing(Path("/proc/sys/kernel/random/boot_id").read_text)
+    pids, times = (_or_nothing(Path("/proc/self/ns", kind).readlink) for kind in ("pid", "time"))
     host = _UNSAFE.sub("", name.partition(".")[0])[:40] or "host"
-    return f"{host}.{xxhash.xxh3_64_hexdigest(f'{name}|{boot}|{namespace}'.encode())[:8]}"
+    return f"{host}.{xxhash.xxh3_64_hexdigest(f'{name}|{boot}|{pids}|{times}'.encode())[:8]}"
 
 
-def _or_nothing(read: Callable[[], str]) -> str:
+def _or_nothing(read: Callable[[], object]) -> str:
     try:
-        return read()
+        return str(read())
     except OSError:
         return ""
 
