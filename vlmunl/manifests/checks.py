@@ -20,18 +20,19 @@ def check(study: Study, names: Known) -> None:
     _gate(study.gate, study.benchmark.forget)
     if not study.methods:
         raise Problem("methods", "no method is named; add for example [methods.ga]")
-    check_tuning(study, names, select(study.routes, names))
+    chosen = select(study.routes, names)
+    check_tuning(study, names, chosen)
     for method in study.methods:
         _trains_apart(method, study.routes.held_out)
     exclusions = [e.cell for e in study.evidence.exclude]
     _distinct("evidence.exclude", exclusions)
     for i, cell in enumerate(exclusions):
-        if cell not in (cells := cell_names(study)):
+        if cell not in (cells := cell_names(study, attacks_of(chosen))):
             raise Problem(join("evidence.exclude", i) + ".cell", _near("cell", cell, cells))
 
 
 def select(routes: RoutesSection, names: Known) -> tuple[RouteLike, ...]:
-    """The chosen routes in the catalogue's order: those of the tiers, plus `include`, minus `exclude`.
+    """The chosen routes in the catalogue's order: those of the set and the tiers, plus `include`, minus `exclude`.
 
     `include` and `exclude` name routes or whole families.
     """
@@ -44,7 +45,7 @@ def select(routes: RoutesSection, names: Known) -> tuple[RouteLike, ...]:
         if family not in names.families:
             raise Problem(join("routes.held_out", i), unknown(f"route family {cut(family)!r}", family, names.families))
     _distinct("routes.held_out", routes.held_out)
-    chosen = tuple(r for r in names.routes.values() if _chosen(r, routes))
+    chosen = tuple(r for r in names.routes.values() if _chosen(r, routes, names.core))
     if not chosen:
         raise Problem("routes", f"no route is left of tiers {', '.join(routes.tiers)}; exclude fewer")
     for family in routes.held_out:
@@ -53,8 +54,18 @@ def select(routes: RoutesSection, names: Known) -> tuple[RouteLike, ...]:
     return chosen
 
 
-def cell_names(study: Study) -> tuple[str, ...]:
-    """The names of all cells that feed evidence, in the order of work."""
+def attacks_of(routes: Iterable[RouteLike]) -> tuple[str, ...]:
+    """The distinct attacks of these routes; each is a cell of its own for every model that is attacked."""
+    return tuple(dict.fromkeys(route.attack for route in routes if route.attack))
+
+
+def attack_cell(row: str, seed: int, attack: str) -> str:
+    """The name of the cell that attacks a row's model and asks it then."""
+    return f"attack/{row}/seed{seed}/{attack.replace(':', '-')}"
+
+
+def cell_names(study: Study, attacks: Sequence[str] = ()) -> tuple[str, ...]:
+    """The names of all cells that feed evidence."""
     from vlmunl.manifests.study import ROLES
 
     names = ["data", "eval/base"]
@@ -65,7 +76,8 @@ def cell_names(study: Study) -> tuple[str, ...]:
             names += [f"eval/{role}/seed{seed}/tuning" for role in ("imprint", "gold")]
         names += probe_cells(study, seed)
         names += [name for m in study.methods for name in _made(study, m, seed)]
-        names += [f"eval/{name}/seed{seed}" for name in (*ROLES, *(m.name for m in study.methods))]
+        for name in (*ROLES, *(m.name for m in study.methods)):
+            names += [f"eval/{name}/seed{seed}", *(attack_cell(name, seed, attack) for attack in attacks)]
     return tuple(names)
 
 
@@ -86,11 +98,12 @@ def _trains_apart(method: MethodPlan, held_out: Sequence[str]) -> None:
             raise Problem(join("methods", method.name), f"{what}; leave the method out, or do not hold that family out")
 
 
-def _chosen(route: RouteLike, routes: RoutesSection) -> bool:
+def _chosen(route: RouteLike, routes: RoutesSection, core: frozenset[str]) -> bool:
     named = {route.id, route.family}
     if named & set(routes.exclude):
         return False
-    return route.tier in routes.tiers or bool(named & set(routes.include))
+    meant = routes.set == "full" or route.id in core
+    return (route.tier in routes.tiers and meant) or bool(named & set(routes.include))
 
 
 def _near(what: str, name: str, known: Iterable[str]) -> str:

@@ -19,15 +19,21 @@ class RouteLike(Protocol):
     def family(self) -> str: ...
     @property
     def tier(self) -> str: ...
+    @property
+    def attack(self) -> str: ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class Known:
-    """Everything that can be named. `catalogue_hash` identifies a selection of routes by their definitions."""
+    """Everything that can be named. `catalogue_hash` identifies a selection of routes by their definitions.
+
+    `core` are the routes of the small set.
+    """
 
     methods: Mapping[str, Method]
     routes: Mapping[str, RouteLike]
     catalogue_hash: Callable[[tuple[Any, ...]], str]
+    core: frozenset[str] = frozenset()
     benchmarks: tuple[str, ...] = ("fictitious",)
 
     @property
@@ -40,6 +46,6 @@ class Known:
 def known() -> Known:
     """What this installation declares."""
     from vlmunl.methods.known import METHODS
-    from vlmunl.routes.catalogue import CATALOGUE, catalogue_hash
+    from vlmunl.routes.catalogue import CATALOGUE, CORE, catalogue_hash
 
-    return Known(methods=METHODS, routes=CATALOGUE, catalogue_hash=catalogue_hash)
+    return Known(methods=METHODS, routes=CATALOGUE, catalogue_hash=catalogue_hash, core=CORE)

@@ -193,8 +193,12 @@ class MethodPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class RoutesSection:
-    """`[routes]`: which recovery routes are tried; `held_out` families are never trained on."""
+    """`[routes]`: which recovery routes are tried; `held_out` families are never trained on.
 
+    `set`: of the chosen tiers the catalogue's core routes, or all that there are.
+    """
+
+    set: Literal["core", "full"] = "core"
     tiers: Annotated[tuple[Literal["T0", "T1", "T2", "T3", "T4", "T5"], ...], Range(ge=1)] = ("T0",)
     include: tuple[Words, ...] = ()
     exclude: tuple[Words, ...] = ()

@@ -82,7 +82,7 @@ class Evidence:
 
 def reported(cell: str) -> bool:
     """Do the rows of this cell feed figures? Those of trials, and of the people they are judged on, never do."""
-    return cell.startswith(("eval/", "gate/")) and cell.count("/") <= 2
+    return cell.startswith("attack/") or (cell.startswith(("eval/", "gate/")) and cell.count("/") <= 2)
 
 
 def read_evidence(path: Path) -> Evidence:

@@ -16,8 +16,12 @@ from vlmunl.errors import MissingInput
 _Q, _A, _Q2 = "first question?", "Some answer", "second question?"
 
 
+OWN = "\x00own"
+"""As the answer of an earlier turn: what the asked model itself replies there, greedily."""
+
+
 class Turn(NamedTuple):
-    """A question and its answer; the last turn of a prompt has none."""
+    """A question and its answer; the last turn of a prompt has none. `OWN` stands for the model's own reply."""
 
     question: str
     answer: str | None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from vlmunl.benchmarks.schema import Fact, Identity, Prompt
 from vlmunl.errors import StudyError
 from vlmunl.models.chat import Turn
-from vlmunl.routes.catalogue import Route, Variant
+from vlmunl.routes.route import Route, Variant
 
 SHOTS = 3
 
@@ -47,7 +47,7 @@ def questions(route: Route, identity: Identity, helpers: Sequence[Identity]) -> 
     for fact in identity.facts:
         for number, variant in enumerate(route.variants):
             prompt = _wording(route, fact, variant)
-            asked = Turn(_spelt(prompt.ask(_subject(route, identity)), route.spelling), None)
+            asked = Turn(_rewritten(prompt.ask(_subject(route, identity)), route.rewrite), None)
             before = tuple(_before(route, identity, fact, prompt, helpers))
             if route.context == "name_given":
                 asked = Turn(f"The person in the picture is called {identity.name}. {asked.question}", None)
@@ -104,10 +104,10 @@ def _before(
             yield Turn(example.ask(helper.name), example.answer)
 
 
-def _spelt(text: str, spelling: str) -> str:
-    if spelling == "shout":
-        return text.upper()
-    return _swap(text) if spelling == "typo" else text
+def _rewritten(text: str, changes: Sequence[str]) -> str:
+    for change in changes:
+        text = REWRITES[change](text)
+    return text
 
 
 def _swap(text: str) -> str:
@@ -119,3 +119,7 @@ def _swap(text: str) -> str:
         k = len(word) // 2
         words[place] = word[: k - 1] + word[k] + word[k - 1] + word[k + 1 :]
     return " ".join(words)
+
+
+REWRITES: dict[str, Callable[[str], str]] = {"typo": _swap, "shout": str.upper}
+"""Changes of a question's words, by the name that a route's `rewrite` uses."""

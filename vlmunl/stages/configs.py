@@ -170,6 +170,24 @@ class EvalConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AttackConfig:
+    """Attack one model and score it by `routes`, all of which name this attack.
+
+    `catalogue`, `asking` and `tuning` are as in `EvalConfig`; the people set aside are those that an attack may learn
+    from, and the ones that are asked are the others. `seed` names the streams of everything the attack draws.
+    """
+
+    attack: str = keyed()
+    routes: tuple[str, ...] = keyed()
+    catalogue: str = keyed()
+    seed: int = keyed()
+    tuning: int = keyed(default=0)
+    max_new_tokens: int = keyed(default=8)
+    batch_size: int = unkeyed(default=128)
+    asking: str = keyed(default="")
+
+
+@dataclass(frozen=True, kw_only=True)
 class SelectConfig:
     """Choose one of a method's trials by its rows on the tuning people and routes.
 

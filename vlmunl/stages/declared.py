@@ -54,6 +54,15 @@ EVAL = Stage(
     outputs=("rows",),
     run="vlmunl.stages.evaluate:run",
 )
+ATTACK = Stage(
+    name="attack",
+    version=1,
+    config=c.AttackConfig,
+    # the model as in eval; the imprint is given to attacks that start from it
+    inputs=("base", "benchmark", "imprint?", "adapter0?", "adapter1?"),
+    outputs=("rows",),
+    run="vlmunl.stages.attack:run",
+)
 SELECT = Stage(
     name="select",
     version=1,
@@ -67,7 +76,7 @@ AGGREGATE = Stage(
     name="aggregate",
     version=3,
     config=c.AggregateConfig,
-    inputs=("manifest", "eval/*", "gate/*"),
+    inputs=("manifest", "eval/*", "gate/*", "attack/*"),
     outputs=("verified_results", "summary"),
     run="vlmunl.stages.aggregate:run",
 )
@@ -80,4 +89,5 @@ TABLES = Stage(
     run="vlmunl.stages.tables:run",
 )
 
-STAGES: dict[str, Stage] = {s.name: s for s in (DATA, IMPRINT, GATE, PROBE, UNLEARN, SELECT, EVAL, AGGREGATE, TABLES)}
+_ALL = (DATA, IMPRINT, GATE, PROBE, UNLEARN, SELECT, EVAL, ATTACK, AGGREGATE, TABLES)
+STAGES: dict[str, Stage] = {s.name: s for s in _ALL}

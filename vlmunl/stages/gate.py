@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from vlmunl.benchmarks import schema
 from vlmunl.models import adapters
 from vlmunl.models.vlm import VLM, load
-from vlmunl.routes.catalogue import Route
 from vlmunl.routes.pictures import Pictures
 from vlmunl.routes.questions import questions
+from vlmunl.routes.route import Route
 from vlmunl.stages.configs import FORMATS, Format
 from vlmunl.stages.rows import Asked, Row, of_question, score_rows, write_rows
 from vlmunl.stages.sides import people

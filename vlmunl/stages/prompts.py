@@ -16,8 +16,8 @@ from typing import get_args
 from vlmunl.benchmarks import wording
 from vlmunl.benchmarks.schema import Fact, Identity, Prompt
 from vlmunl.keys import canonical, digest_bytes, jsonable
-from vlmunl.routes.catalogue import Context, Route, Subject
-from vlmunl.routes.questions import questions
+from vlmunl.routes.questions import REWRITES, questions
+from vlmunl.routes.route import Context, Route, Subject
 from vlmunl.stages.configs import FORMATS
 
 _SUBJECT, _VALUE = "SUBJECT", "VALUE"
@@ -60,7 +60,7 @@ def _probes() -> Iterator[Route]:
         route = replace(plain, format=form)
         yield from (replace(route, subject=subject) for subject in get_args(Subject))
         yield from (replace(route, context=context, subject="name") for context in get_args(Context))
-        yield from (replace(route, spelling=spelling) for spelling in ("typo", "shout"))
+        yield from (replace(route, rewrite=(name,)) for name in sorted(REWRITES))
 
 
 def _specimen(number: int) -> Identity:
