@@ -178,6 +178,7 @@ REACH: dict[str, tuple[str, tuple[str, ...]]] = {
     "methods.stop.each": ("methods.ga.stop.each=3", (GA,)),
     "methods.stop.forget_nll": ("methods.ga.stop.forget_nll=7", (GA,)),
     "methods.stop.patience": ("methods.ga.stop.patience=9", (GA,)),
+    "routes.set": ('routes.set="full"', (SCORED, RESULTS)),
     "routes.tiers": ('routes.tiers=["T0", "T1"]', (SCORED, RESULTS)),
     "routes.include": ('routes.include=["probe"]', (SCORED, RESULTS)),
     "routes.exclude": ('routes.exclude=["flip", "crop"]', (SCORED, RESULTS)),
