@@ -72,6 +72,11 @@ def views_of(recipe: Recipe) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*recipe.views(), *(view for part in looking for view in part.reads)]))
 
 
+def draws_views(recipe: Recipe) -> bool:
+    """Does it draw samples as `views` says, narrow or wide? Terms and detectors do; probes ask canonical questions."""
+    return bool(recipe.terms or (recipe.infer and WRAPPERS.named(recipe.infer.wrapper, "wrapper").views))
+
+
 def probes_of(recipe: Recipe, params: Mapping[str, float]) -> dict[str, tuple[Probe, float]]:
     """All that its rules and edits choose by: name -> the probe, and how many questions of a view it asks (0: all).
 

@@ -1,8 +1,8 @@
 """The built-in wrappers: what each does when the model is asked, its source and arguments.
 
 The code is in `vlmunl.methods.infer`. What it writes into prompts or learns by is a matter of results: bump `version`
-with every change of it. `views` are those that a wrapper learns from by itself; a benchmark without generic conversations
-does without where retained people are left to tell from.
+with every change of it. `views` are those that a wrapper learns from by itself; where retained people can be told from,
+a benchmark may be without generic conversations.
 """
 
 from __future__ import annotations
