@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from vlmunl.manifests.claims import check_claims
 from vlmunl.manifests.known import Known, RouteLike
 from vlmunl.manifests.probes import probe_cells
 from vlmunl.manifests.schema import Problem, cut, join, unknown
@@ -20,7 +21,8 @@ def check(study: Study, names: Known) -> None:
     _gate(study.gate, study.benchmark.forget)
     if not study.methods:
         raise Problem("methods", "no method is named; add for example [methods.ga]")
-    check_tuning(study, names, select(study.routes, names))
+    chosen = select(study.routes, names)
+    check_tuning(study, names, chosen)
     for method in study.methods:
         _trains_apart(method, study.routes.held_out)
     exclusions = [e.cell for e in study.evidence.exclude]
@@ -28,6 +30,7 @@ def check(study: Study, names: Known) -> None:
     for i, cell in enumerate(exclusions):
         if cell not in (cells := cell_names(study)):
             raise Problem(join("evidence.exclude", i) + ".cell", _near("cell", cell, cells))
+    check_claims(study.claims, study.methods, chosen, names)
 
 
 def select(routes: RoutesSection, names: Known) -> tuple[RouteLike, ...]:
