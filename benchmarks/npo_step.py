@@ -30,6 +30,7 @@ from torch import Tensor
 
 from vlmunl.benchmarks.fictitious import build
 from vlmunl.benchmarks.schema import Benchmark
+from vlmunl.methods.compared import before_unlearning, training_begins
 from vlmunl.methods.known import METHODS
 from vlmunl.methods.objective import Batches, Objective
 from vlmunl.methods.parts import versions
@@ -42,7 +43,6 @@ from vlmunl.models.samples import Encoder
 from vlmunl.models.vlm import VLM, load
 from vlmunl.rng import Streams, isolated
 from vlmunl.stages.configs import Adapter, DataConfig, Optim, UnlearnConfig
-from vlmunl.stages.unlearn import _hold_on, _reference
 
 NPO = METHODS["npo"]
 STREAMS = Streams(0).child("benchmark")
@@ -93,10 +93,10 @@ def ours(name: str, steps: int) -> tuple[list[list[float]], list[float]]:
     """NLLs of both batches and seconds, step by step, through the objective and the trainer of `vlmunl unlearn`."""
     vlm, benchmark, config = world(name, steps)
     objective = Objective(config, benchmark, Encoder(vlm), STREAMS)
-    objective.reference = _reference(objective, vlm, objective.encoder, before_edits=False)
+    objective.reference = before_unlearning(objective, vlm, edited=False)
     with isolated(STREAMS.child("lora"), torch=True):
         trainer = Trainer(vlm, config.adapter, config.optim, config.recipe.where)
-    _hold_on(objective, trainer, steps)
+    training_begins(objective, trainer)
     losses, seconds = [], []
     with remembered(adapters.core(trainer.trained)):
         for step in range(steps):

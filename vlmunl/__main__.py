@@ -11,7 +11,7 @@ from typing import NoReturn
 from vlmunl.errors import VlmunlError
 from vlmunl.out import Out
 
-_FLAGS = ("--json", "--quiet", "--debug")
+_FLAGS = ("--json", "--quiet", "--debug", "--version")
 _VALUES = ("--workspace", "--store")
 
 

@@ -44,7 +44,7 @@ HEAVY = (
 def test_help_loads_nothing_heavy_and_nobody_imports_click():
     code = (
         "import sys\nfrom vlmunl.__main__ import main\n"
-        "for args in (['--help'], ['run', '--help'], ['version'], ['methods']):\n"
+        "for args in (['--help'], ['run', '--help'], ['version'], ['--version'], ['methods']):\n"
         "    try: main(args)\n    except SystemExit as e: assert not e.code, args\n"
         f"bad = [m for m in {HEAVY!r} + ('click',) if m in sys.modules]\nassert not bad, bad\n"
     )
@@ -254,6 +254,20 @@ def test_methods_routes_and_version(cli):
     assert "canonical" not in cli("routes", "--family", "few_shot")[1]
     assert json.loads(cli("routes", "canonical", "--json")[1])["routes"][0]["id"] == "canonical"
     assert cli("version")[1].startswith("vlmunl ")
+
+
+def test_the_root_tells_its_version_as_the_command_does(cli, calls):
+    assert cli("--version") == cli("version")
+    assert cli("--version")[0] == 0
+    assert cli("--version", "--json") == cli("version", "--json")
+    assert cli("run", "toy", "--version") == cli("version")
+    assert not calls()
+
+
+def test_global_options_alone_are_no_command(cli):
+    code, out, err = cli("--json")
+    assert (code, out) == (2, "")
+    assert "Missing command" in err
 
 
 def test_an_error_pickles_with_its_hint():

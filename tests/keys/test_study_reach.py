@@ -79,7 +79,7 @@ def test_a_key_changes_exactly_the_cells_it_reaches(of, key):
 
 @pytest.mark.parametrize(("method", "setting"), [(m.name, p) for m in METHODS.values() for p in m.params])
 def test_a_methods_own_setting_reaches_its_cells(of, method, setting):
-    like = f'methods.npo_wide.like="{method}"'
+    like = f'methods.npo_wide={{ like = "{method}" }}'
     value = METHODS[method].params[setting] + 1
     reached = ("unlearn/npo_wide/*", "probe/*") if setting == "samples" else ("unlearn/npo_wide/*",)
     assert_reaches(of(like), of(like, f"methods.npo_wide.{setting}={value}"), reached)

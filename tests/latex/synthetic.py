@@ -12,7 +12,7 @@ import random
 from pathlib import Path
 from typing import Any
 
-from vlmunl.metrics.named import NAMED
+from vlmunl.metrics.figures import NAMED
 
 Json = dict[str, Any]
 

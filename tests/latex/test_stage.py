@@ -34,6 +34,13 @@ def test_everything_is_written_and_counted(tmp_path: Path) -> None:
     assert b"\r" not in files["main.tex"]
 
 
+def test_the_paper_takes_in_all_that_is_made_for_it(tmp_path: Path) -> None:
+    files, _ = make(synthetic.minimal(), tmp_path, figures=True)
+    paper = (Path(__file__).parents[2] / "latex" / "paper.tex").read_text()
+    made = {name for name in files if name.endswith((".tex", ".pdf"))}
+    assert {name for name in made if f"{{{name}}}" in paper or f"/{name}}}" in paper} == made
+
+
 def test_without_figures_and_evidence(tmp_path: Path) -> None:
     files, metrics = make(synthetic.minimal(), tmp_path, figures=False)
     assert metrics["figures"] == 0

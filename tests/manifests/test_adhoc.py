@@ -156,3 +156,43 @@ def test_what_is_wrong_is_said_with_its_key_and_what_there_is(methods, keys, sai
 def test_a_declared_name_cannot_stand_for_another_recipe(methods):
     with pytest.raises(StudyError, match=r"methods.npo.terms: 'npo' is a declared method; give yours another name"):
         methods('[methods.npo]\nterms = [{ loss = "ga" }]\n')
+
+
+@pytest.mark.parametrize(
+    "key", ["lr = 1e-3", "steps = 5", "warmup = 1", "clip = 2", "batch = 8", "stop = { each = 3 }", "add_rules = []"]
+)
+@pytest.mark.parametrize("like", ["manu", "ssd", "eco", "incontext"])
+def test_what_does_not_train_takes_no_key_of_a_training(methods, like, key):
+    said = f"methods.a.{key.partition(' ')[0]}: has no effect: 'a' does not train; leave it out, or add a term"
+    with pytest.raises(StudyError, match=said):
+        methods(f'[methods.a]\nlike = "{like}"\n{key}\n')
+
+
+@pytest.mark.parametrize("text", ["[methods.ssd]\nlr = 1", '[methods.a]\nbefore = [{ edit = "dampen" }]\nsteps = 9'])
+def test_neither_does_a_declared_edit_or_one_of_the_study(methods, text):
+    with pytest.raises(StudyError, match=r"has no effect: '(ssd|a)' does not train"):
+        methods(text)
+
+
+@pytest.mark.parametrize("like", ["iwap", "task_vector", "loku", "ssu", "uld", "o3"])
+def test_edits_and_wrappers_with_a_training_take_them(methods, like):
+    a = methods(f'[methods.a]\nlike = "{like}"\nlr = 1e-5\nsteps = 7\nbatch = 3\n')["a"]
+    assert (a.optim.lr, a.optim.steps, a.batch) == (1e-5, 7, 3)
+
+
+def test_a_term_makes_an_edit_train_and_what_is_inherited_is_no_fault(methods):
+    repaired = '[methods.a]\nlike = "ssd"\nadd = [{ loss = "ce", view = "retain" }]\nlr = 1e-5\n'
+    pruned = '[methods.b]\nlike = "a"\nterms = []\n'
+    found = methods(repaired + pruned)
+    assert [found[name].optim.lr for name in "ab"] == [1e-5, 1e-5]
+    assert not found["b"].recipe.terms
+
+
+@pytest.mark.parametrize(("like", "drawn"), [("manu", False), ("ssd", False), ("incontext", False), ("eco", True)])
+def test_views_are_for_what_draws_them(methods, like, drawn):
+    text = f'[methods.a]\nlike = "{like}"\nviews = "wide"\n'
+    if drawn:
+        assert methods(text)["a"].views == "wide"
+        return
+    with pytest.raises(StudyError, match=r"methods.a.views: has no effect: 'a' looks at the canonical questions only"):
+        methods(text)

@@ -164,6 +164,10 @@ def test_the_run_manifest_holds_every_trial(study):
         (["tuning.grid.npo.lr=[0.1, 0.1]"], r"tuning\.grid\.npo\.lr\[1\]: 0\.1 is listed twice"),
         (["tuning.grid.dpo.lr=[0.1]"], r"tuning\.grid\.dpo: unknown method of this study; .*known: ga, npo, retrain"),
         (["tuning.grid.retrain.lr=[0.1, 0.2]"], r"tuning\.grid\.retrain: 'retrain' follows \[imprint\]"),
+        (
+            ["methods.ssd={}", "tuning.grid.ssd.lr=[0.1, 0.2]"],
+            r"tuning\.grid\.ssd\.lr: has no effect: 'ssd' does not train; try its own settings: alpha, floor, samples",
+        ),
         (["tuning.grid.npo={}"], r"tuning\.grid\.npo: expected settings"),
         (["tuning.grid={}"], r"tuning\.grid: no method has a grid"),
         (["tuning.budget=7"], r"tuning\.grid\.npo: has 6 of 7 trials; add values, or lower tuning\.budget"),

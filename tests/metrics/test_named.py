@@ -11,8 +11,8 @@ import pytest
 
 from tests.metrics.worlds import ROLES, World, line
 from vlmunl.latex import results as latex_results
+from vlmunl.metrics.figures import NAMED
 from vlmunl.metrics.named import (
-    NAMED,
     Likelihoods,
     Measured,
     auc,

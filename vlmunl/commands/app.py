@@ -46,7 +46,7 @@ app = typer.Typer(
 )
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def _globals(
     ctx: typer.Context,
     workspace: Annotated[
@@ -59,8 +59,14 @@ def _globals(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks, and what workers print.")] = False,
+    show_version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
     ctx.obj = Globals(workspace=workspace, store=store, json=json, quiet=quiet, debug=debug)
+    if show_version:
+        version.version(ctx)
+        raise typer.Exit
+    if ctx.invoked_subcommand is None:
+        ctx.fail("Missing command.")
 
 
 for _name, _module, _command, _panel in (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from vlmunl.manifests.claims import check_claims
 from vlmunl.manifests.known import Known, RouteLike
 from vlmunl.manifests.probes import probe_cells
 from vlmunl.manifests.schema import Problem, cut, join, unknown
@@ -29,6 +30,7 @@ def check(study: Study, names: Known) -> None:
     for i, cell in enumerate(exclusions):
         if cell not in (cells := cell_names(study, attacks_of(chosen))):
             raise Problem(join("evidence.exclude", i) + ".cell", _near("cell", cell, cells))
+    check_claims(study.claims, study.methods, chosen, names)
 
 
 def select(routes: RoutesSection, names: Known) -> tuple[RouteLike, ...]:

@@ -11,12 +11,12 @@ from typing import Any
 
 from vlmunl.errors import StudyError, UsageError
 from vlmunl.manifests.checks import check
+from vlmunl.manifests.claims import read_claims
 from vlmunl.manifests.known import Known, known
 from vlmunl.manifests.methods import read_methods
 from vlmunl.manifests.schema import Problem, found, hints, join, read, read_given, unknown
 from vlmunl.manifests.study import (
     BenchmarkSection,
-    ClaimSection,
     EvalSection,
     EvidenceSection,
     GateSection,
@@ -92,7 +92,7 @@ def build(tables: Mapping[str, Any], path: Path, sha256: str, overrides: Mapping
         imprint=imprint,
         methods=methods,
         tuning=read_tuning(tables.get("tuning"), methods),
-        claims=_claims(tables.get("claims", {})),
+        claims=read_claims(tables.get("claims", {})),
         **parts,
     )
     check(study, names)
@@ -148,15 +148,6 @@ def _override(entry: object, path: str) -> Override:
     if not changes:
         raise Problem(path, f"changes nothing; give it a setting, one of: {', '.join(hints(Recipe))}")
     return Override(**given, changes=changes)
-
-
-def _claims(table: object) -> dict[str, ClaimSection]:
-    if not isinstance(table, dict):
-        raise Problem("claims", f"expected tables such as [claims.name], found {found(table)}")
-    for name in table:
-        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,63}", name):
-            raise Problem(join("claims", name), "is not a claim's name: use letters, digits and '_'")
-    return {name: read(ClaimSection, entry, join("claims", name)) for name, entry in table.items()}
 
 
 # ------------------------------------------------------------------------------------------- --set

@@ -14,13 +14,14 @@ from vlmunl.manifests import adhoc
 from vlmunl.manifests.schema import Problem, convert, cut, found, hints, join, read_given, unknown
 from vlmunl.manifests.study import ROLES, ImprintSection, MethodPlan, MethodSection, Name, StopSection
 from vlmunl.methods.language import Recipe as MethodRecipe
-from vlmunl.methods.parts import versions
+from vlmunl.methods.parts import draws_views, versions
 from vlmunl.methods.specs import Method
 from vlmunl.stages.configs import Group, Optim, Optimizer, Precision
 
 RESERVED = ("base", *ROLES)
 _OPTIM = ("lr", "steps", "warmup", "clip")
 _OF_A_NAME = ("like", "label")  # all that a method can set that starts from the base model again
+_OF_TRAINING = (*_OPTIM, "batch", "stop", "rules", "add_rules", "schedule", "every")
 _OF_A_PLACE = ("schedule", "every", "where")  # what a declared method can be told without becoming another one
 
 
@@ -122,6 +123,7 @@ def _plan(chain: list[str], table: Mapping[str, Any], method: Method, optim: Opt
         stop |= {k: v for k, v in vars(rule).items() if v is not None}
     if method.start == "imprint":
         adhoc.checked(recipe, params, join("methods", chain[0]))
+        _has_effect(chain[0], table.get(chain[0]), recipe)
     return MethodPlan(
         name=chain[0],
         label=given["label"],
@@ -171,6 +173,20 @@ def _given(name: str, section: object, method: Method, params: Mapping[str, floa
                 raise Problem(join(path, key), unknown("key", key, {*types_of, *adhoc.KEYS}))
         plain = {key: value for key, value in section.items() if key not in adhoc.KEYS}
     return read_given(types_of, plain, path)
+
+
+def _has_effect(name: str, section: object, recipe: MethodRecipe) -> None:
+    """Refuse what a method that only edits or wraps would never look at: keys of a training, and views of nothing.
+
+    Keys that it inherits by `like` are left alone: they have their effect there.
+    """
+    path = join("methods", name)
+    for key in section if isinstance(section, dict) else ():
+        if key in _OF_TRAINING and not recipe.terms:
+            raise Problem(join(path, key), f"has no effect: {name!r} does not train; leave it out, or add a term")
+        if key == "views" and not draws_views(recipe):
+            why = f"has no effect: {name!r} looks at the canonical questions only, or at none; leave it out"
+            raise Problem(join(path, key), why)
 
 
 def _group(method: Method, recipe: MethodRecipe) -> Group:

@@ -70,6 +70,8 @@ def _grid(name: str, table: object, methods: Mapping[str, MethodPlan]) -> Grid:
         at = join(path, key)
         if key not in kinds:
             raise Problem(at, unknown(f"setting of {name}", key, kinds))
+        if key in TUNABLE and not method.recipe.terms:
+            raise Problem(at, f"has no effect: {name!r} does not train; try its own settings: {_own(method)}")
         if not isinstance(values, list) or not 1 <= len(values) <= _MOST_VALUES:
             raise Problem(at, f"expected a list of 1 to {_MOST_VALUES} values, found {found(values)}")
         grid[key] = tuple(convert(kinds[key], value, join(at, i)) for i, value in enumerate(values))
@@ -77,6 +79,10 @@ def _grid(name: str, table: object, methods: Mapping[str, MethodPlan]) -> Grid:
             if value in grid[key][:i]:
                 raise Problem(join(at, i), f"{value!r} is listed twice; list it once")
     return grid
+
+
+def _own(method: MethodPlan) -> str:
+    return ", ".join(method.params) or "it has none"
 
 
 def _size(grid: Grid) -> int:

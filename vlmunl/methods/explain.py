@@ -45,7 +45,7 @@ def needs(method: Method) -> list[str]:
     """What must be there beside the imprint and the forget request, in words of one or two."""
     recipe, found = method.recipe, []
     wanted = parts.needs_of(recipe)
-    found += [view for view in recipe.views() if view != "forget"]
+    found += [view for view in parts.views_of(recipe) if view != "forget"]
     if any("reference" in need for need in wanted):
         found.append("reference")
     if any("oracle" in need for need in wanted):
@@ -63,7 +63,7 @@ def needs(method: Method) -> list[str]:
 
 def needs_in_short(method: Method) -> str:
     """`needs` on one line: more than two views of one stream are counted."""
-    found, of = needs(method), [stream_of(view) for view in method.recipe.views() if "." in view]
+    found, of = needs(method), [stream_of(view) for view in parts.views_of(method.recipe) if "." in view]
     many = {stream for stream in of if of.count(stream) > 2}
     short = [f"{of.count(n.partition('.')[0])} views of {stream_of(n)}" if stream_of(n) in many else n for n in found]
     return ", ".join(dict.fromkeys(short))
@@ -207,8 +207,8 @@ def _edit(when: str, name: str, args: Mapping[str, Number], params: Mapping[str,
 
 
 def views(method: Method) -> list[tuple[str, str]]:
-    """(view, what it contains) of all views that the terms read."""
-    return [(view, view_line(view)) for view in method.recipe.views()]
+    """(view, what it contains) of all views that the method reads: its terms, probes and wrapper."""
+    return [(view, view_line(view)) for view in parts.views_of(method.recipe)]
 
 
 def rows(method: Method) -> list[tuple[str, str]]:

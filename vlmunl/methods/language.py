@@ -209,7 +209,8 @@ class Part:
     `version` is bumped by hand when the same arguments give other bytes. `args` are its arguments and their defaults;
     one without a default must be given, or be a setting of that name. `passes` is for gradient rules: how often they
     ask for the gradients of a step once more. `probes` is for rules and edits: the scores that they choose by, each
-    over as many questions of a view as their argument `samples` says (0, or no such argument: all).
+    over as many questions of a view as their argument `samples` says (0, or no such argument: all). `views` is for
+    wrappers: what they learn from by themselves, beside the recipe's terms.
     """
 
     name: str
@@ -220,11 +221,12 @@ class Part:
     args: Mapping[str, float | None] = field(default_factory=dict)
     passes: float = 0.0
     probes: tuple[Probe, ...] = ()
+    views: tuple[str, ...] = ()
 
     @property
     def reads(self) -> tuple[str, ...]:
-        """The views that its probes look at."""
-        return tuple(dict.fromkeys(view for probe in self.probes for view in probe.views))
+        """The views that it looks at, by itself or through its probes."""
+        return tuple(dict.fromkeys([*self.views, *(view for probe in self.probes for view in probe.views)]))
 
 
 Need = Literal[

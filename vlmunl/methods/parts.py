@@ -65,8 +65,16 @@ def parts_of(recipe: Recipe) -> list[tuple[str, Part, dict[str, float | str]]]:
 
 
 def views_of(recipe: Recipe) -> tuple[str, ...]:
-    """All views that the terms read, or that rules and edits probe, in order."""
-    return tuple(dict.fromkeys([*recipe.views(), *(view for part, _ in _probing(recipe) for view in part.reads)]))
+    """All views that the terms read, that rules and edits probe, or that the wrapper learns from, in order."""
+    looking = [part for part, _ in _probing(recipe)]
+    if recipe.infer is not None:
+        looking.append(WRAPPERS.named(recipe.infer.wrapper, "wrapper"))
+    return tuple(dict.fromkeys([*recipe.views(), *(view for part in looking for view in part.reads)]))
+
+
+def draws_views(recipe: Recipe) -> bool:
+    """Does it draw samples as `views` says, narrow or wide? Terms and detectors do; probes ask canonical questions."""
+    return bool(recipe.terms or (recipe.infer and WRAPPERS.named(recipe.infer.wrapper, "wrapper").views))
 
 
 def probes_of(recipe: Recipe, params: Mapping[str, float]) -> dict[str, tuple[Probe, float]]:

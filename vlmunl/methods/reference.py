@@ -7,7 +7,7 @@ What is kept is what the losses declared: the total NLL of the answer (4 bytes),
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 import torch
@@ -37,28 +37,39 @@ class Kept:
 class Reference:
     """Answers as the model gave them before unlearning.
 
-    `untrained` switches the model back while it is asked, or refuses; `remember` asks in time, before weights change.
+    `untrained` switches the model back while it is asked, or refuses; `remember` asks in time, before weights change,
+    and `release` lets the model go.
     """
 
-    forward: Forward
+    forward: Forward | None
     encoder: Encoder
     untrained: Callable[[], AbstractContextManager[None]]
     logits: bool
     layers: tuple[int, ...]
     device: torch.device
     head: Callable[[Tensor], Tensor] | None = None
-    sealed: bool = False
     _kept: dict[Sample, Kept] = field(default_factory=dict)
+
+    @property
+    def released(self) -> bool:
+        """Is what is remembered all that can be asked?"""
+        return self.forward is None
+
+    def release(self) -> None:
+        """Hold the model no longer, but for its head, which makes logits of what is remembered."""
+        self.forward, self.untrained = None, nullcontext
 
     def remember(self, samples: Iterable[Sample]) -> None:
         """Ask for all samples that are not known yet.
 
         Raises:
-            StudyError: the weights have changed since, so the reference cannot be asked any more.
+            StudyError: the model was released, so that it cannot be asked any more.
         """
         new = [s for s in dict.fromkeys(samples) if s not in self._kept]
-        if new and self.sealed:
-            raise StudyError("the reference is asked for a sample that was not foreseen, and its weights are changed")
+        if not new:
+            return
+        if self.forward is None:
+            raise StudyError("the reference is asked for a sample that was not foreseen, and its model is gone")
         for start in range(0, len(new), CHUNK):
             chunk = new[start : start + CHUNK]
             with self.untrained(), torch.no_grad():

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vlmunl.metrics.figures import GROUPS
 from vlmunl.metrics.rows import Rows, accuracy, share
-
-GROUPS = ("retain", "visual", "context", "neighbour")
 
 
 @dataclass(frozen=True, kw_only=True)

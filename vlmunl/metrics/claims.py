@@ -13,8 +13,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from vlmunl.errors import StudyError
+from vlmunl.manifests.schema import cut
+from vlmunl.metrics.figures import is_calibrated
 
 _LONGEST = 1000
+_DEEPEST = 100
 ARITHMETIC: dict[type[ast.operator], Callable[[float, float], float]] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
 }  # fmt: skip
@@ -22,8 +25,6 @@ COMPARE: dict[type[ast.cmpop], tuple[str, Callable[[float, float], bool]]] = {
     ast.Lt: ("<", operator.lt), ast.LtE: ("<=", operator.le), ast.Gt: (">", operator.gt),
     ast.GtE: (">=", operator.ge), ast.Eq: ("==", operator.eq), ast.NotEq: ("!=", operator.ne),
 }  # fmt: skip
-_CALIBRATED = ("canonical", "wcr", "wcr_held_out", "item_wcr", "retain_did", "routes")
-_UNCALIBRATED_LEAF = "accuracy"
 _HINT = "allowed: figures such as npo.wcr.lower, numbers, + - * /, comparisons, and, or, not, parentheses"
 
 
@@ -57,11 +58,21 @@ def parse(text: str) -> Condition:
     try:
         tree = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise StudyError(f"condition {text!r} cannot be read: {error}", _HINT) from None
+        raise StudyError(f"condition {cut(text)!r} cannot be read: {error}", _HINT) from None
+    if (depth := _depth(tree)) > _DEEPEST:
+        raise StudyError(f"condition is nested {depth} deep; at most {_DEEPEST}", _HINT)
     figures: dict[str, None] = {}
     if not _check(tree, figures):
-        raise StudyError(f"condition {text!r} is a number, not a comparison", _HINT)
+        raise StudyError(f"condition {cut(text)!r} is a number, not a comparison", _HINT)
     return Condition(text=text, tree=tree, figures=tuple(figures))
+
+
+def _depth(tree: ast.AST) -> int:
+    """The levels of a syntax tree; counted without recursion."""
+    level, depth = [tree], 0
+    while level:
+        level, depth = [child for node in level for child in ast.iter_child_nodes(node)], depth + 1
+    return depth
 
 
 def _check(node: ast.expr, figures: dict[str, None]) -> bool:
@@ -93,7 +104,7 @@ def _check(node: ast.expr, figures: dict[str, None]) -> bool:
         case _:
             raise refused(node)
     if any(kind is not wanted for kind in kinds):
-        raise StudyError(f"{ast.unparse(node)!r} mixes truth values and numbers", _HINT)
+        raise StudyError(f"{cut(ast.unparse(node))!r} mixes truth values and numbers", _HINT)
     return result
 
 
@@ -108,10 +119,9 @@ def path_of(node: ast.expr) -> str:
 
 def refused(node: ast.expr) -> StudyError:
     """The error for a part that the language does not have."""
-    return StudyError(f"{ast.unparse(node)!r} is not allowed in a condition", _HINT)
+    return StudyError(f"{cut(ast.unparse(node))!r} is not allowed in a condition", _HINT)
 
 
 def calibrated(figure: str) -> bool:
     """Is this figure measured against gold?"""
-    parts = figure.split(".")
-    return len(parts) > 1 and parts[1] in _CALIBRATED and parts[-1] != _UNCALIBRATED_LEAF
+    return is_calibrated(figure.partition(".")[2])

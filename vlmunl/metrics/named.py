@@ -19,15 +19,9 @@ import numpy as np
 
 from vlmunl.manifests.gate import t_quantile
 from vlmunl.metrics.crossfit import combine, jackknife_variance, seed_part
+from vlmunl.metrics.figures import NAMED
 from vlmunl.metrics.panel import TINY, Floats, Panel
 from vlmunl.metrics.wcr import Estimate, Resampler, ratio
-
-NAMED = (
-    *("forget_perplexity", "forget_ratio", "forget_gold_ratio", "forget_efficacy"),
-    *("retain_perplexity", "retain_ratio", "retain_gold_ratio", "retain_performance"),
-    *("mia_auc", "mia_auc_gap", "mia_resistance", "mia_gold_gap"),
-)
-"""The figures, each an estimate with its interval (`mia_gold_gap` has none); None where something was not asked."""
 
 _LARGEST = 700.0  # nats per token; more would overflow
 

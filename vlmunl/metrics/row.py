@@ -9,15 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from vlmunl.metrics.behaviour import GROUPS, behaviour
+from vlmunl.metrics.behaviour import behaviour
 from vlmunl.metrics.build import (
     item_panel,
     kept_items,
     recovery_panel,
     retain_differences,
 )
+from vlmunl.metrics.figures import GROUPS, NAMED
 from vlmunl.metrics.frame import Frame
-from vlmunl.metrics.named import NAMED, Likelihoods, Measured, named_metrics
+from vlmunl.metrics.named import Likelihoods, Measured, named_metrics
 from vlmunl.metrics.panel import Flags, Floats, Panel
 from vlmunl.metrics.resample import Bootstrap
 from vlmunl.metrics.rows import Axes, Rows, cube

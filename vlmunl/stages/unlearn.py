@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from vlmunl.benchmarks import schema
 from vlmunl.errors import MissingInput, StudyError
-from vlmunl.methods import parts
+from vlmunl.methods import compared, parts
 from vlmunl.methods.infer import wrapping
 from vlmunl.methods.lab import Lab, apply
 from vlmunl.methods.language import arguments
 from vlmunl.methods.objective import Objective, strangers_nll
-from vlmunl.methods.reference import Reference, wanted
+from vlmunl.methods.reference import Reference
 from vlmunl.methods.registry import code_of
 from vlmunl.methods.stopping import stopper
 from vlmunl.models import adapters
 from vlmunl.models.answers import Out
-from vlmunl.models.forward import AnswerModel, Batch
+from vlmunl.models.forward import AnswerModel
 from vlmunl.models.frozen_vision import remembered
 from vlmunl.models.loop import Curve, Trainer, answers, fit
 from vlmunl.models.samples import Encoder, Sample
@@ -62,9 +61,9 @@ def _unlearn(config: UnlearnConfig, benchmark: Benchmark, vlm: VLM, ctx: Context
     lab.probes = {name: ctx.input(name) for name in ctx.inputs if name.startswith("probe.")}
     lab.imprint = lambda: adapters.merge(load(ctx.input("base")).model, ctx.input("imprint"))
     objective = Objective(config, benchmark, encoder, ctx.rng)
-    objective.oracle = _oracle(objective, ctx)
+    objective.oracle = _gold(objective, ctx)
     strangers = strangers_nll(objective, lambda s: _plain(vlm, encoder, s), benchmark) if config.stop.strangers else 0.0
-    objective.reference = _reference(objective, vlm, encoder, before_edits=bool(recipe.before))
+    objective.reference = compared.before_unlearning(objective, vlm, edited=bool(recipe.before))
     wrapper, plan = wrapping.planned(recipe.infer, config.params) if recipe.infer is not None else (None, None)
     apply(recipe.before, lab)
     curve = Curve([], "no training")
@@ -90,7 +89,7 @@ def _train(config: UnlearnConfig, lab: Lab, objective: Objective, strangers: flo
     for make_ready in lab.at_start:
         make_ready()
     trainer.rules = [*_rules(lab), *lab.rules]
-    _hold_on(objective, trainer, config.optim.steps)
+    compared.training_begins(objective, trainer)
     with remembered(adapters.core(trainer.trained)):
         return fit(
             trainer,
@@ -103,11 +102,11 @@ def _train(config: UnlearnConfig, lab: Lab, objective: Objective, strangers: flo
 def _on_bench(bench: Lab, ctx: Context) -> Curve:
     """The recipe's terms on a bench of a wrapper's own: another model, or a part of the people."""
     objective = Objective(bench.config, bench.benchmark, bench.encoder, bench.streams)
-    objective.oracle = _oracle(objective, ctx)
+    objective.oracle = _gold(objective, ctx)
     strangers = 0.0
     if bench.config.stop.strangers:
         strangers = strangers_nll(objective, lambda s: _plain(bench.vlm, bench.encoder, s), bench.benchmark)
-    objective.reference = _reference(objective, bench.vlm, bench.encoder, before_edits=False)
+    objective.reference = compared.before_unlearning(objective, bench.vlm, edited=False)
     return _train(bench.config, bench, objective, strangers, ctx)
 
 
@@ -122,57 +121,18 @@ def _rules(lab: Lab) -> list[Any]:
 # ----------------------------------------------------------------------- the models to compare with
 
 
-def _reference(objective: Objective, vlm: VLM, encoder: Encoder, *, before_edits: bool) -> Reference | None:
-    """The model before unlearning; asked at once for everything if edits will change its weights."""
-    asked, logits, layer = wanted(objective.needs)
-    if objective.recipe.where.depth is not None:
-        depth = Lab(vlm, objective.benchmark, objective.config, encoder, objective.streams).where.depth
-        objective.layer = adapters.layer_at(vlm.model, float(depth or 0))
-    if not asked:
-        return None
-    layers = (objective.layer,) if layer else ()
-    net = AnswerModel(vlm.model, vlm.image_token)
+def _gold(objective: Objective, ctx: Context) -> Reference | None:
+    """The gold model's answers, if a term asks for them.
 
-    def forward(batch: Batch, inner: tuple[int, ...]) -> Out:
-        return answers(net, batch.to(vlm.device), inner)
-
-    reference = Reference(forward, encoder, nullcontext, logits, layers, vlm.device)
-    if before_edits:
-        reference.remember(objective.foreseen(objective.config.optim.steps))
-        reference.sealed = True
-    return reference
-
-
-def _hold_on(objective: Objective, trainer: Trainer, steps: int) -> None:
-    """From here on the weights change: the reference is an adapter switched off, or what is remembered."""
-    reference = objective.reference
-    if reference is None or reference.sealed:
-        return
-    reference.forward = trainer.out
-    if trainer.recipe.recipe == "full":
-        reference.remember(objective.foreseen(steps))
-        reference.sealed = True
-    else:
-        reference.untrained = trainer.untrained
-
-
-def _oracle(objective: Objective, ctx: Context) -> Reference | None:
-    """The gold model's answers to all that will be asked, after which it is let go."""
+    Raises:
+        MissingInput: one does, and the gold model was not given.
+    """
     if "oracle logits" not in objective.needs:
         return None
     if "gold" not in ctx.inputs:
         raise MissingInput(f"{objective.config.method} learns from the gold model, and none was given")
     loaded = load(ctx.input("base"))
-    vlm = VLM(adapters.merge(loaded.model, ctx.input("gold")), loaded.processor)
-    net = AnswerModel(vlm.model, vlm.image_token)
-    oracle = Reference(
-        lambda batch, inner: answers(net, batch.to(vlm.device), inner), Encoder(vlm), nullcontext, True, (), vlm.device
-    )
-    oracle.remember(objective.foreseen(objective.config.optim.steps))
-    oracle.sealed = True
-    oracle.head = vlm.model.lm_head
-    oracle.forward = lambda batch, inner: oracle.of([])  # the gold model itself is no longer held
-    return oracle
+    return compared.gold(objective, VLM(adapters.merge(loaded.model, ctx.input("gold")), loaded.processor))
 
 
 def _plain(vlm: VLM, encoder: Encoder, samples: Sequence[Sample]) -> Out:

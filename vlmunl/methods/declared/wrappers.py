@@ -1,7 +1,8 @@
 """The built-in wrappers: what each does when the model is asked, its source and arguments.
 
 The code is in `vlmunl.methods.infer`. What it writes into prompts or learns by is a matter of results: bump `version`
-with every change of it.
+with every change of it. `views` are those that a wrapper learns from by itself; where retained people can be told from,
+a benchmark may be without generic conversations.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ WRAPPERS = (
         source="ECO, Liu et al. 2024 (arXiv 2406.07933)",
         run=f"{_INFER}.corrupt:Corrupt",
         args={"threshold": 0.5, "share": 1.0, "target": 0.0},
+        views=("forget", "retain", "general", "unseen"),
     ),
     Part(
         name="forbid",
@@ -38,6 +40,7 @@ WRAPPERS = (
         source="GUARD, Deng et al. 2025 (arXiv 2505.13312)",
         run=f"{_INFER}.forbid:Forbid",
         args={"threshold": 0.5, "nearest": 3.0, "penalty": 20.0},
+        views=("forget", "retain", "general"),
     ),
     Part(
         name="gated",
@@ -45,5 +48,6 @@ WRAPPERS = (
         source="O3, Gao et al. 2025 (arXiv 2407.10223)",
         run=f"{_INFER}.gated:Gated",
         args={"requests": 2.0, "orthogonal": 0.1, "threshold": 0.5},
+        views=("forget", "general"),
     ),
 )

@@ -1,0 +1,88 @@
+"""Every figure that a row of the verified results has, declared once: what a claim may name, and what kind it is.
+
+`vlmunl.metrics.row` writes rows of this shape, and a test holds the two together. A new figure is one more entry in
+`ROW`; a part whose names depend on the study stands under a placeholder (`ROUTE`), for which the reader of a study
+gives the names that can stand there. No numpy: a study's claims are checked when it is loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Literal, TypeAlias
+
+Kind = Literal["number", "calibrated", "text", "list"]
+"""`calibrated` is a number that is measured against gold, so that a claim on it depends on the controls."""
+Tree: TypeAlias = "Mapping[str, Kind | Tree]"
+
+GROUPS = ("retain", "visual", "context", "neighbour")
+"""What utility is made of."""
+NAMED = (
+    *("forget_perplexity", "forget_ratio", "forget_gold_ratio", "forget_efficacy"),
+    *("retain_perplexity", "retain_ratio", "retain_gold_ratio", "retain_performance"),
+    *("mia_auc", "mia_auc_gap", "mia_resistance", "mia_gold_gap"),
+)
+"""The named metrics, each an estimate with its interval (`mia_gold_gap` has none); None where it was not asked."""
+
+ROUTE = "<route>"
+"""Stands for the id of each route that the study asks."""
+
+_ENDS = ("estimate", "low", "high")
+_INTERVAL: Tree = dict.fromkeys(_ENDS, "calibrated")
+_WCR: Tree = {
+    "plug_in": "calibrated",
+    "cross_fit": _INTERVAL,
+    "lower": "calibrated",
+    "upper": "calibrated",
+    "worst_route": "text",
+    "n_routes": "calibrated",
+    "gap": "calibrated",
+}
+ROW: Tree = {
+    **dict.fromkeys(("name", "label", "kind", "views", "group"), "text"),
+    "trials": "number",
+    "seeds": "list",
+    "n_seeds": "number",
+    "tried": "list",
+    "wcr": _WCR,
+    "wcr_held_out": _WCR,
+    "canonical": _INTERVAL,
+    "item_wcr": _INTERVAL,
+    "retain_did": _INTERVAL,
+    "routes": {ROUTE: {**dict.fromkeys(("rho", "low", "high"), "calibrated"), "accuracy": "number"}},
+    **dict.fromkeys(("accuracy", "logp", "utility", "refusal", "invalid", "refusal_invalid_retain"), "number"),
+    "utility_parts": dict.fromkeys(GROUPS, "number"),
+    "named": {name: dict.fromkeys(_ENDS, "number") for name in NAMED},
+    "cost": {"steps": "number"},
+    **dict.fromkeys(("verdict", "reason"), "text"),
+}
+
+
+def is_calibrated(path: str) -> bool:
+    """Is this figure of a row (`wcr.lower`) measured against gold? Any name may stand for a placeholder."""
+    node: Kind | Tree | None = ROW
+    for key in path.split("."):
+        if node is None or isinstance(node, str):
+            return False
+        node = node.get(key, next((part for name, part in node.items() if name.startswith("<")), None))
+    return node == "calibrated"
+
+
+def figures(names: Mapping[str, Collection[str]]) -> dict[str, Kind]:
+    """The dotted path of every figure of a row -> its kind, in the order of `ROW`.
+
+    Args:
+        names: placeholder -> the names that it stands for.
+
+    Raises:
+        KeyError: a placeholder has no names.
+    """
+    return dict(_below("", ROW, names))
+
+
+def _below(path: str, tree: Tree, names: Mapping[str, Collection[str]]) -> Iterator[tuple[str, Kind]]:
+    for key, part in tree.items():
+        for name in names[key] if key.startswith("<") else (key,):
+            if isinstance(part, str):
+                yield f"{path}{name}", part
+            else:
+                yield from _below(f"{path}{name}.", part, names)
