@@ -18,8 +18,15 @@ MEMBERSHIP: frozenset[Kind] = frozenset({"loss", "zlib", "min_k", "min_k_pp"})
 STATISTICS: frozenset[Kind] = MEMBERSHIP | {"rank", "probability"}
 
 _ARGUMENTS: dict[Kind, int] = {
-    **{"greedy": 0, "sample": 2, "beam": 1, "rank": 0, "probability": 0, "loss": 0, "zlib": 0},
-    **{"min_k": 1, "min_k_pp": 1},
+    "greedy": 0,
+    "sample": 2,
+    "beam": 1,
+    "rank": 0,
+    "probability": 0,
+    "loss": 0,
+    "zlib": 0,
+    "min_k": 1,
+    "min_k_pp": 1,
 }
 
 
@@ -51,7 +58,9 @@ def decoding(text: str) -> Decoding:
         if kind in ("sample", "beam") and found.draws < 1:
             raise ValueError
     except ValueError:
-        raise StudyError(f"decoding {text!r} cannot be read", "write for example sample:8:1.0, beam:4 or rank") from None
+        raise StudyError(
+            f"decoding {text!r} cannot be read", "write for example sample:8:1.0, beam:4 or rank"
+        ) from None
     return found
 
 

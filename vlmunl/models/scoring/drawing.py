@@ -107,9 +107,7 @@ def _inverse(scores: Tensor, uniform: Sequence[npt.NDArray[np.float64]]) -> list
     return found
 
 
-def beams(
-    vlm: VLM, state: State, rows: Sequence[int], width: int, limit: int, touch: Touch
-) -> list[tuple[str, ...]]:
+def beams(vlm: VLM, state: State, rows: Sequence[int], width: int, limit: int, touch: Touch) -> list[tuple[str, ...]]:
     """The `width` best replies that beam search finds to the prompts in these rows, the best first.
 
     Replies compete by their total log-probability, the end mark's included, finished or not; ties go by token ids.
