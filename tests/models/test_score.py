@@ -56,7 +56,7 @@ def test_order_does_not_matter(vlm: Any, asked: Any) -> None:
 def test_shared_pictures_change_nothing(vlm: Any, asked: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     queries, pixels = asked
     shared = score(vlm, queries, pixels, max_new_tokens=4, batch_size=32)
-    monkeypatch.setattr("vlmunl.models.score._opening", lambda query, token: ())
+    monkeypatch.setattr("vlmunl.models.scoring.prefix.opening_of", lambda query, token: ())
     _same(shared, score(vlm, queries, pixels, max_new_tokens=4, batch_size=32))
 
 

@@ -42,12 +42,16 @@ class Prompt:
 
 @dataclass(frozen=True, kw_only=True)
 class Fact:
-    """One item: an attribute of one identity, its answer and other values of the same attribute."""
+    """One item: an attribute of one identity, its answer and other values of the same attribute.
+
+    `aliases` are other answers that are as right.
+    """
 
     attribute: str
     answer: str
     distractors: tuple[str, ...]
     prompts: tuple[Prompt, ...]
+    aliases: tuple[str, ...] = ()
 
     def of(self, form: Format, *, held: bool) -> tuple[Prompt, ...]:
         """The wordings of one format, trained or held back, in order."""
@@ -151,6 +155,9 @@ def _without_photos(record: Identity | Chat | General) -> bytes:
     plain = orjson.loads(orjson.dumps(asdict(record), default=lambda _: None))
     plain.pop("photos", None)
     plain.pop("photo", None)
+    for fact in plain.get("facts", ()):
+        if not fact["aliases"]:  # files without aliases are as they were before there were any
+            del fact["aliases"]
     return canonical(plain)
 
 
@@ -216,7 +223,8 @@ def _prompt(plain: Mapping[str, Any]) -> Prompt:
 
 def _fact(plain: Mapping[str, Any]) -> Fact:
     prompts = tuple(_prompt(p) for p in plain["prompts"])
-    return Fact(**{**plain, "distractors": tuple(plain["distractors"]), "prompts": prompts})
+    lists = {name: tuple(plain.get(name, ())) for name in ("distractors", "aliases")}
+    return Fact(**{**plain, **lists, "prompts": prompts})
 
 
 def _identity(row: Mapping[str, Any]) -> Identity:

@@ -61,6 +61,8 @@ class Plain:
         self._say(
             f"  [{self.finished:>{len(str(self.total))}}/{self.total}] {state.cell.name}  {_failure(error) or text}"
         )
+        for warning in warnings_of(state):
+            self._say(f"      {warning}")
 
     def changed(self, states: Iterable[CellState]) -> None:
         """Cells whose state follows from one that ended."""
@@ -113,6 +115,8 @@ class Redrawn(Plain):
         self._tracker.ended(state, error is not None)
         if error is not None:
             self.display.console.print(_failure(error), style="red", markup=False)
+        for warning in warnings_of(state):
+            self.display.console.print(f"  {state.cell.name}  {warning}", style="yellow", markup=False)
 
     def changed(self, states: Iterable[CellState]) -> None:
         self._tracker.changed(states)
@@ -139,6 +143,12 @@ class Redrawn(Plain):
             bar = "█" * full + "░" * (_BAR - full)
             table.add_row(f"  {name:<9}", bar, f"{line.done}/{line.total}", Text(self._tracker.remark(name)))
         return table
+
+
+def warnings_of(state: CellState) -> list[str]:
+    """What the cell's stage found remarkable about its own result."""
+    found = state.record.metrics.get("warnings") if state.record is not None else None
+    return [f"WARNING: {text}" for text in found] if isinstance(found, list) else []
 
 
 def _failure(error: VlmunlError | None) -> str:

@@ -96,8 +96,19 @@ class ChatFormat:
             self._pieces[text] = expanded
         return self._pieces[text]
 
-    def answer_tokens(self, answer: str, *, end: bool = False) -> list[int]:
-        """Token ids of a reply as the model would write it, with or without its end mark."""
+    def reply_tokens(self, start: str) -> list[int]:
+        """Token ids of what a reply is made to begin with; none if that is nothing."""
+        return self.tokens(f"{self.reply.before}{start}") if start else []
+
+    def answer_tokens(self, answer: str, *, end: bool = False, after: str = "") -> list[int]:
+        """Token ids of a reply as the model would write it, with or without its end mark; `after`: its beginning.
+
+        A beginning is not among them. Where the tokenizer would join it with the answer, the answer is spelt apart.
+        """
+        if after:
+            start = self.reply_tokens(after)
+            whole = self.tokens(f"{self.reply.before}{after} {answer}")
+            return whole[len(start) :] if whole[: len(start)] == start else self.tokens(f" {answer}")
         return self.tokens(self.reply.wrap(answer) if end else f"{self.reply.before}{answer}")
 
     def encode(self, turns: Sequence[Turn], *, image_at: int | None = None, limit: int | None = None) -> Encoded:

@@ -1,53 +1,31 @@
-"""Score many questions in few forward passes: the greedy answer, the right answer's likelihood, its rank.
+"""Score many questions in few forward passes: replies, the right answer's likelihood token by token, its rank.
 
 Questions that open with a picture share the picture's part of the computation: each picture runs through the
-tower and the language model once, and its keys and values are reused by every question on it.
+tower and the language model once, and its keys and values are reused by every question on it. A prompt is read once,
+whatever is asked of it: its replies by all decodings, the right answer and the wrong ones go on from one cache.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
-from vlmunl.models.chat import Encoded, Turn
-from vlmunl.models.forward import collate, embed, image_features, positions
 from vlmunl.models.intervene import Intervention, Touch
+from vlmunl.models.scoring import drawing
+from vlmunl.models.scoring.decodings import STATISTICS, decoding
+from vlmunl.models.scoring.likelihood import likelihoods
+from vlmunl.models.scoring.prefix import Group, Read, State, features_of, groups, prefill, read
+from vlmunl.models.scoring.queries import Likelihood, Query, Scored, failed
 from vlmunl.models.vlm import VLM
+from vlmunl.rng import Streams
 from vlmunl.stage_types import Progress
 
+__all__ = ["Query", "Scored", "score"]
 
-@dataclass(frozen=True)
-class Query:
-    """A prompt (token ids), the index of its picture, the right answer and the wrong ones it is ranked against.
-
-    `turns` is the conversation as it was asked, for interventions that judge it.
-    """
-
-    prompt: tuple[int, ...]
-    image: int | None
-    answer: str
-    distractors: tuple[str, ...]
-    turns: tuple[Turn, ...] = ()
-
-
-class Scored(NamedTuple):
-    """The greedy text, the mean log-probability per token of the right answer, and whether it beats all others."""
-
-    text: str
-    logp: float
-    rank1: bool
-
-
-class _State(NamedTuple):
-    """After a prompt: log-probabilities of the next token (B, V), the cache, and the mask of all columns so far."""
-
-    logp: Tensor
-    cache: Any
-    mask: Tensor
+_Way = tuple[str, Streams | None]
 
 
 @torch.inference_mode()
@@ -63,200 +41,141 @@ def score(
 ) -> list[Scored]:
     """Score every query; results do not depend on order or on `batch_size` (to rounding of the likelihoods).
 
-    `pixels` is (N, C, H, W); at most `batch_size` prompts, or pictures, are in one forward pass.
+    `pixels` is (N, C, H, W); at most `batch_size` prompts, pictures, candidates or draws are in one forward pass.
+    Queries that differ in their decoding alone are read together, equal ones answered once. A batch that cannot be
+    computed gives `Scored.error`, and the others go on.
+
+    Raises:
+        StudyError: a decoding cannot be read.
     """
-    features = _features(vlm, pixels, batch_size)
-    touch = Touch(intervention, intervention.decide(queries, features, pixels)) if intervention else Touch()
-    found: dict[int, Scored] = {}
-    for chunk, states in _chunks(vlm, queries, features, batch_size, touch):
-        batch, mine = [queries[i] for i in chunk], touch.only(chunk)
-        texts = _greedy(vlm, states, max_new_tokens, mine)
-        likely = _likelihoods(vlm, batch, states, features, mine)
-        found.update({i: Scored(t, *r) for i, t, r in zip(chunk, texts, likely, strict=True)})
-        if progress is not None:
-            progress(len(found), len(queries), "questions")
-    return [found[i] for i in range(len(queries))]
-
-
-def _features(vlm: VLM, pixels: Tensor | None, size: int) -> Tensor | None:
-    if pixels is None or len(pixels) == 0:
-        return None
-    dtype = vlm.model.dtype
-    return torch.cat([image_features(vlm.model, p.to(vlm.device, dtype)) for p in pixels.split(size)])
-
-
-def _chunks(
-    vlm: VLM, queries: Sequence[Query], features: Tensor | None, size: int, touch: Touch
-) -> Iterator[tuple[list[int], _State]]:
-    """Batches of queries of similar length, each with the model's state after their prompts."""
-    for opening, members in _groups(vlm, queries, size, touch):
-        read = _read(vlm, [queries[i] for i in members], opening, features) if opening else None
-        ordered = sorted(members, key=lambda i: (len(queries[i].prompt), i))
-        for start in range(0, len(ordered), size):
-            chunk = ordered[start : start + size]
-            yield chunk, _prefill(vlm, [queries[i] for i in chunk], len(opening), read, features, touch.only(chunk))
-
-
-def _groups(vlm: VLM, queries: Sequence[Query], size: int, touch: Touch) -> Iterator[tuple[tuple[int, ...], list[int]]]:
-    """Queries with the same opening tokens and at most `size` pictures, whose caches fit in memory together.
-
-    A question that is intervened in reads its picture by itself.
-    """
-    shared: dict[tuple[int, ...], dict[int, list[int]]] = {}
-    for i, query in enumerate(queries):
-        opening = () if touch.only([i]) else _opening(query, vlm.image_token)
-        picture = query.image if opening and query.image is not None else -1
-        shared.setdefault(opening, {}).setdefault(picture, []).append(i)
-    for opening, by_picture in shared.items():
-        pictures = sorted(by_picture)
-        for start in range(0, len(pictures), size):
-            yield opening, [i for p in pictures[start : start + size] for i in by_picture[p]]
-
-
-def _opening(query: Query, image_token: int) -> tuple[int, ...]:
-    """The tokens up to the end of the picture, if the prompt begins with it; else nothing."""
-    if query.image is None:
-        return ()
-    last = max(i for i, t in enumerate(query.prompt) if t == image_token) + 1
-    return query.prompt[:last] if last < len(query.prompt) and last <= 2 * query.prompt.count(image_token) else ()
-
-
-def _prefill(
-    vlm: VLM, batch: Sequence[Query], opening: int, read: _Read | None, features: Tensor | None, touch: Touch
-) -> _State:
-    from transformers import DynamicCache
-
-    mask = torch.ones(len(batch), opening, dtype=torch.bool, device=vlm.device)
-    cache = read.cache_for(batch) if read is not None else DynamicCache()
-    rest = [Encoded(list(q.prompt[opening:]), [False] * (len(q.prompt) - opening)) for q in batch]
-    padded = collate(rest, None, vlm.pad_token, left=True).to(vlm.device)
-    pictures = None if opening else _of_batch(batch, features)
-    embeds = touch.embeds(embed(vlm.model, padded.ids, vlm.image_token, pictures), padded.ids, padded.mask)
-    with touch.forward():
-        state = _advance(vlm, embeds, cache, mask, padded.mask)
-    return state._replace(logp=touch.logp([()] * len(batch), state.logp)) if touch else state
-
-
-def _of_batch(batch: Sequence[Query], features: Tensor | None) -> Tensor | None:
-    chosen = [q.image for q in batch if q.image is not None]
-    return features[chosen] if features is not None and chosen else None
+    work = _Work.of(queries)
+    features = features_of(vlm, pixels, batch_size)
+    touch = Touch(intervention, intervention.decide(work.distinct, features, pixels)) if intervention else Touch()
+    room = _Room(vlm, features, max_new_tokens, batch_size)
+    found: dict[int, _Answered] = {}
+    for group in groups(vlm, work.distinct, batch_size, touch):
+        known: Read | None = None
+        for chunk in group.chunks(work.distinct, batch_size):
+            try:
+                if known is None and group.opening:
+                    known = read(vlm, [work.distinct[i] for i in group.members], group.opening, features)
+                found |= room.answered(work, group, chunk, known, touch.only(chunk))
+            except torch.OutOfMemoryError:
+                raise
+            except (RuntimeError, ValueError) as error:
+                found |= {i: _Answered(failed(f"{type(error).__name__}: {error}")) for i in chunk}
+            if progress is not None:
+                progress(sum(len(work.askers[i]) for i in found), len(queries), "questions")
+    return work.results(found)
 
 
 @dataclass(frozen=True)
-class _Read:
-    """Keys and values of the opening, by layer (pictures, heads, tokens, width), and each picture's row in them."""
+class _Answered:
+    """What was found of one distinct question: what all who ask it share, and the replies by their ways."""
 
-    layers: tuple[tuple[Tensor, Tensor], ...]
-    rows: dict[int, int]
-
-    def cache_for(self, batch: Sequence[Query]) -> Any:
-        """A cache in which each row of the batch has read its own picture."""
-        from transformers import DynamicCache
-
-        chosen = [self.rows[q.image] for q in batch if q.image is not None]
-        cache = DynamicCache()
-        for number, (keys, values) in enumerate(self.layers):
-            cache.update(keys[chosen], values[chosen], number)
-        return cache
+    shared: Scored
+    replies: dict[_Way, tuple[str, ...]] = field(default_factory=dict)
 
 
-def _read(vlm: VLM, members: Sequence[Query], opening: tuple[int, ...], features: Tensor | None) -> _Read:
-    """Run the opening once for each distinct picture."""
-    from transformers import DynamicCache
+@dataclass(frozen=True)
+class _Work:
+    """The distinct questions, and for each the places of the queries that ask it."""
 
-    assert features is not None
-    distinct = sorted({q.image for q in members if q.image is not None})
-    ids = torch.tensor([opening] * len(distinct), device=vlm.device)
-    mask = torch.ones_like(ids, dtype=torch.bool)
-    cache = DynamicCache()
-    _advance(vlm, embed(vlm.model, ids, vlm.image_token, features[distinct]), cache, mask[:, :0], mask)
-    layers = tuple((layer.keys, layer.values) for layer in cache.layers)
-    return _Read(layers, {image: row for row, image in enumerate(distinct)})
+    queries: Sequence[Query]
+    distinct: list[Query]
+    askers: list[list[int]]
 
+    @classmethod
+    def of(cls, queries: Sequence[Query]) -> _Work:
+        """Queries whose prompt, picture and answers are the same are one question."""
+        places: dict[Query, list[int]] = {}
+        for i, query in enumerate(queries):
+            places.setdefault(replace(query, decoding="greedy", stream=None), []).append(i)
+        return cls(queries, list(places), list(places.values()))
 
-def _advance(vlm: VLM, embeds: Tensor, cache: Any, before: Tensor, now: Tensor) -> _State:
-    mask = torch.cat([before, now], dim=1)
-    out = vlm.model.model.language_model(
-        inputs_embeds=embeds,
-        attention_mask=mask.long(),
-        position_ids=positions(mask)[:, before.shape[1] :],
-        past_key_values=cache,
-        use_cache=True,
-    )
-    logits = vlm.model.lm_head(out.last_hidden_state[:, -1])
-    return _State(torch.log_softmax(logits.float(), -1), out.past_key_values, mask)
+    def ways(self, number: int) -> list[_Way]:
+        """How the replies to a distinct question are to be drawn, beside the greedy one."""
+        asked = (self.queries[i] for i in self.askers[number])
+        return list(dict.fromkeys((q.decoding, q.stream) for q in asked if decoding(q.decoding).kind in _DRAWN))
 
-
-def _greedy(vlm: VLM, state: _State, limit: int, touch: Touch) -> list[str]:
-    """Greedy answers of at most `limit` tokens; a row that has ended leaves the batch. The cache is used up."""
-    rows: list[list[int]] = [[] for _ in range(len(state.mask))]
-    stops = torch.tensor(sorted(vlm.stop_tokens))
-    active, logp, mask = torch.arange(len(rows)), state.logp, state.mask
-    for length in range(1, limit + 1):
-        token = logp.argmax(-1).cpu()
-        going = torch.nonzero(~torch.isin(token, stops)).flatten()
-        if not len(going):
-            break
-        if len(going) < len(active):
-            active, token, mask = active[going], token[going], mask[going.to(mask.device)]
-            state.cache.batch_select_indices(going.to(mask.device))
-        for row, last in zip(active.tolist(), token.tolist(), strict=True):
-            rows[row].append(last)
-        if length == limit:
-            break
-        embeds = vlm.model.get_input_embeddings()(token.to(vlm.device)[:, None])
-        mine = touch.only(active.tolist())
-        with mine.forward():
-            step = _advance(vlm, embeds, state.cache, mask, torch.ones_like(mask[:, :1]))
-        logp, mask = mine.logp([rows[r] for r in active.tolist()], step.logp), step.mask
-    return [str(t).strip() for t in vlm.tokenizer.batch_decode(rows, skip_special_tokens=True)]
+    def results(self, found: dict[int, _Answered]) -> list[Scored]:
+        """One result for each query, in their order."""
+        out: dict[int, Scored] = {}
+        for number, askers in enumerate(self.askers):
+            answered = found[number]
+            for i in askers:
+                query = self.queries[i]
+                kind = decoding(query.decoding).kind
+                if answered.shared.error:
+                    replies: tuple[str, ...] = ()
+                elif kind in _DRAWN:
+                    replies = answered.replies[query.decoding, query.stream]
+                else:
+                    replies = () if kind in STATISTICS else (answered.shared.text,)
+                out[i] = answered.shared._replace(replies=replies)
+        return [out[i] for i in range(len(self.queries))]
 
 
-def _likelihoods(
-    vlm: VLM, batch: Sequence[Query], state: _State, features: Tensor | None, touch: Touch
-) -> list[tuple[float, bool]]:
-    answers = [[vlm.chat.answer_tokens(a) for a in (q.answer, *q.distractors)] for q in batch]
-    if all(len(tokens) == 1 for row in answers for tokens in row):
-        return [_ranked(state.logp[i, [t[0] for t in row]].tolist()) for i, row in enumerate(answers)]
-    return [
-        _ranked(_sequences(vlm, q, row, features, touch.only([i] * len(row))))
-        for i, (q, row) in enumerate(zip(batch, answers, strict=True))
-    ]
+_DRAWN = ("sample", "beam")
 
 
-def _ranked(logp: Sequence[float]) -> tuple[float, bool]:
-    """The first candidate is the right one; ties do not count as first."""
-    return float(logp[0]), all(logp[0] > other for other in logp[1:])
+@dataclass(frozen=True)
+class _Room:
+    """What every batch is computed with."""
+
+    vlm: VLM
+    features: Tensor | None
+    limit: int
+    size: int
+
+    def answered(
+        self, work: _Work, group: Group, chunk: Sequence[int], known: Read | None, touch: Touch
+    ) -> dict[int, _Answered]:
+        """The answers to one batch of distinct questions."""
+        batch = [work.distinct[i] for i in chunk]
+        state = prefill(self.vlm, batch, len(group.opening), known, self.features, touch)
+        likely = likelihoods(self.vlm, batch, state, touch, self.size)
+        drawn = self._drawn(state, [work.ways(i) for i in chunk], touch)
+        texts = drawing.greedy(self.vlm, state, self.limit, touch)  # last: it uses the cache up
+        rows = zip(chunk, texts, likely, drawn, strict=True)
+        return {i: _Answered(_shared(text, likelihood), replies) for i, text, likelihood, replies in rows}
+
+    def _drawn(self, state: State, ways: Sequence[Sequence[_Way]], touch: Touch) -> list[dict[_Way, tuple[str, ...]]]:
+        """The replies by the decodings other than greedy, for each row of the batch."""
+        found: list[dict[_Way, tuple[str, ...]]] = [{} for _ in ways]
+        for name in dict.fromkeys(text for row in ways for text, _ in row):
+            how = decoding(name)
+            asked = [(row, stream) for row, mine in enumerate(ways) for text, stream in mine if text == name]
+            some = max(1, self.size // how.draws)
+            for start in range(0, len(asked), some):
+                part = asked[start : start + some]
+                rows, streams = [row for row, _ in part], [stream for _, stream in part]
+                replies = self._replies(name, state, rows, streams, touch)
+                for row, stream, texts in zip(rows, streams, replies, strict=True):
+                    found[row][name, stream] = texts
+        return found
+
+    def _replies(
+        self, name: str, state: State, rows: Sequence[int], streams: Sequence[Streams | None], touch: Touch
+    ) -> list[tuple[str, ...]]:
+        how, mine = decoding(name), touch.only(rows)
+        if how.kind == "beam":
+            return drawing.beams(self.vlm, state, rows, how.draws, self.limit, mine)
+        given = [stream for stream in streams if stream is not None]
+        if len(given) < len(streams):
+            raise ValueError(f"{name} needs a stream to draw from")
+        return drawing.sampled(self.vlm, state, rows, given, how, self.limit, mine)
 
 
-def _sequences(
-    vlm: VLM, query: Query, answers: Sequence[list[int]], features: Tensor | None, touch: Touch
-) -> list[float]:
-    """Mean log-probability per token of each answer of several tokens, by whole forward passes."""
-    samples = [Encoded([*query.prompt, *a], [False] * len(query.prompt) + [True] * len(a)) for a in answers]
-    padded = collate(samples, None, vlm.pad_token).to(vlm.device)
-    pictures = _of_batch([query] * len(samples), features)
-    embeds = embed(vlm.model, padded.ids, vlm.image_token, pictures)
-    embeds = touch.embeds(embeds, padded.ids, padded.mask & ~padded.answers)
-    with touch.forward():
-        out = vlm.model.model.language_model(
-            inputs_embeds=embeds,
-            attention_mask=padded.mask.long(),
-            position_ids=positions(padded.mask),
-            use_cache=False,
-        )
-    predicts = padded.answers[:, 1:]
-    logp = torch.log_softmax(vlm.model.lm_head(out.last_hidden_state[:, :-1]).float(), -1)
-    if touch:
-        _touch_answers(logp, len(query.prompt), answers, touch)
-    chosen = logp.gather(-1, padded.ids[:, 1:, None])[..., 0].masked_fill(~predicts, 0.0)
-    means: list[float] = (chosen.sum(1) / predicts.sum(1)).tolist()
-    return means
+def _shared(text: str | None, likelihood: Likelihood | None) -> Scored:
+    if text is None or (likelihood is not None and not _is_number(likelihood)):
+        return failed(drawing.NOT_A_NUMBER)
+    if likelihood is None:
+        return Scored(text, 0.0, False)
+    logp = likelihood.logp  # ties do not count as first
+    return Scored(text, logp, all(logp > other for other in likelihood.wrong), (), likelihood)
 
 
-def _touch_answers(logp: Tensor, prompt: int, answers: Sequence[list[int]], touch: Touch) -> None:
-    """Intervene in log-probabilities (K, T - 1, V) of K candidates at each of their tokens; changes them in place."""
-    for done in range(max(map(len, answers))):
-        going = [i for i, tokens in enumerate(answers) if len(tokens) > done]
-        written = [answers[i][:done] for i in going]
-        logp[going, prompt - 1 + done] = touch.only(going).logp(written, logp[going, prompt - 1 + done])
+def _is_number(likelihood: Likelihood) -> bool:
+    values = (*likelihood.right.logp, *likelihood.right.mean, *likelihood.right.sd, *likelihood.wrong)
+    return all(v == v for v in values)

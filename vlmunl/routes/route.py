@@ -66,9 +66,9 @@ class Route:
 
     @property
     def budget(self) -> int:
-        """How many replies an item costs: variants times draws."""
+        """How many replies an item costs: variants times draws (or beams)."""
         name, *arguments = self.decoding.split(":")
-        return len(self.variants) * (int(arguments[0]) if name == "sample" else 1)
+        return len(self.variants) * (int(arguments[0]) if name in ("sample", "beam") else 1)
 
 
 def catalogue_hash(routes: Iterable[Route]) -> str:

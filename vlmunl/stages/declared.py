@@ -22,7 +22,7 @@ IMPRINT = Stage(
 )
 GATE = Stage(
     name="gate",
-    version=2,
+    version=3,
     config=c.GateConfig,
     inputs=("base", "benchmark", "imprint", "gold"),
     outputs=("rows",),
@@ -47,7 +47,7 @@ UNLEARN = Stage(
 )
 EVAL = Stage(
     name="eval",
-    version=3,
+    version=4,
     config=c.EvalConfig,
     # adapters are applied in the order adapter0, adapter1; none for the base model
     inputs=("base", "benchmark", "adapter0?", "adapter1?"),

@@ -1,6 +1,7 @@
 """Stage `eval`: ask one model every question of every route, on the people to forget and on matched controls.
 
-People whom no model was ever taught are asked the canonical question alone: what membership inference compares with.
+People whom no model was ever taught are asked what membership inference compares with: the canonical question, and
+those of routes that score a membership statistic.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ from vlmunl.benchmarks import schema
 from vlmunl.errors import StudyError
 from vlmunl.methods.infer import stored, wrapping
 from vlmunl.models import adapters
+from vlmunl.models.scoring.decodings import MEMBERSHIP, decoding
 from vlmunl.models.vlm import VLM, load
 from vlmunl.routes.catalogue import CATALOGUE, Route, catalogue_hash
 from vlmunl.routes.pictures import Pictures
 from vlmunl.routes.questions import questions
 from vlmunl.stages import sides
-from vlmunl.stages.rows import Asked, Row, of_general, of_question, score_rows, write_rows
+from vlmunl.stages.rows import Asked, Row, invalid_splits, of_general, of_question, score_rows, write_rows
 
 if TYPE_CHECKING:
     from vlmunl.benchmarks.schema import Benchmark
@@ -47,7 +49,8 @@ def run(config: EvalConfig, ctx: Context) -> Mapping[str, object]:
         intervention=intervention,
     )
     write_rows(rows, ctx.out / "rows.parquet")
-    return {"rows": len(rows), "routes": len(routes), "accuracy": _accuracy(rows)}
+    told = {"rows": len(rows), "routes": len(routes), "accuracy": _accuracy(rows)}
+    return told | {"warnings": invalid_splits(rows)}
 
 
 def _model(ctx: Context) -> tuple[VLM, Intervention | None]:
@@ -81,10 +84,12 @@ def _on_people(
     # Trials are chosen by utility alone where retained people are concerned, which is that of the canonical question.
     on_controls = routes if config.side == "report" else canonical
     on_strangers = canonical if "canonical" in config.routes else ()
+    compared = tuple(route for route in routes if decoding(route.decoding).kind in MEMBERSHIP)
     groups = (
         (side.forget, side.split, routes),
         (side.controls, "retain", on_controls),
         (side.unseen, "unseen", on_strangers),
+        (benchmark.unseen, "unseen", compared),  # on both sides: nobody is chosen or reported by these rows
     )
     for identities, split, ways in groups:
         for identity in identities:

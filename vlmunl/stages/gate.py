@@ -15,7 +15,7 @@ from vlmunl.routes.pictures import Pictures
 from vlmunl.routes.questions import questions
 from vlmunl.routes.route import Route
 from vlmunl.stages.configs import FORMATS, Format
-from vlmunl.stages.rows import Asked, Row, of_question, score_rows, write_rows
+from vlmunl.stages.rows import Asked, Row, invalid_splits, of_question, score_rows, write_rows
 from vlmunl.stages.sides import people
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ def run(config: GateConfig, ctx: Context) -> Mapping[str, object]:
     benchmark = schema.load(ctx.input("benchmark"))
     asked_people = people(benchmark, config.tuning).forget
     rows: list[Row] = []
+    warnings: list[str] = []
     for role in ("imprint", "gold"):
         vlm = load(ctx.input("base"))
         vlm = VLM(adapters.merge(vlm.model, ctx.input(role)), vlm.processor)
@@ -60,8 +61,9 @@ def run(config: GateConfig, ctx: Context) -> Mapping[str, object]:
         asked = list(_asked(asked_people, pictures))
         found = score_rows(vlm, asked, pictures, max_new_tokens=8, batch_size=config.batch_size, progress=ctx.progress)
         rows += [{"model": role, **row} for row in found]
+        warnings += [f"{role}: {warning}" for warning in invalid_splits(found)]
     write_rows(rows, ctx.out / "rows.parquet")
-    return {"formats": {form: _measured(rows, form, asked_people) for form in FORMATS}}
+    return {"formats": {form: _measured(rows, form, asked_people) for form in FORMATS}, "warnings": warnings}
 
 
 def _asked(identities: Sequence[Identity], pictures: Pictures) -> Iterator[Asked]:

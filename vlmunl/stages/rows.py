@@ -1,19 +1,39 @@
-"""Evaluation rows: one per (item, route, variant), scored and written as Parquet."""
+"""Evaluation rows: one per (item, route, variant), scored and written as Parquet.
+
+`score` is in [0, 1]: was the reply right (any of `draws` replies, of which `hits` were), or a statistic of the right
+answer (`draws` is 0; `text` is the greedy reply all the same). `rouge_l` is the reply's ROUGE-L recall of the answer
+(of several replies the best). The rest is of the right answer, read after the question and given token by token:
+
+`logp`, mean log-probability per token in nats; `tokens`, their number; `rank1`, is it likelier per token than every
+distractor; `es`, extraction strength, and `em`, exact memorisation, shares of its tokens; `min_k`, mean log-probability
+of its least likely 20 % in nats; `min_k_pp`, the same in standard deviations; `logp_wrong`, mean over the distractors
+of theirs per token in nats (null without any), so that TOFU's truth ratio is exp(logp_wrong - logp).
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import xxhash
 
+from vlmunl.errors import CellFailed
+from vlmunl.metrics.membership import min_k, min_k_pp
+from vlmunl.metrics.memorisation import exact_memorisation, extraction_strength
+from vlmunl.metrics.text import rouge_l
 from vlmunl.models.chat import Turn
-from vlmunl.models.score import Query, score
-from vlmunl.routes.judge import judge
+from vlmunl.models.score import Query, Scored, score
+from vlmunl.models.scoring.decodings import STATISTICS, decoding
+from vlmunl.rng import Streams
+from vlmunl.routes.catalogue import CATALOGUE
+from vlmunl.routes.judge import Status, judge_all, overall
 from vlmunl.routes.pictures import Pictures
 from vlmunl.routes.questions import Question
+from vlmunl.stages.own_replies import with_own_replies
+from vlmunl.stages.statistics import statistic, with_placements
 
 if TYPE_CHECKING:
     from vlmunl.benchmarks.schema import General
@@ -22,11 +42,19 @@ if TYPE_CHECKING:
     from vlmunl.stage_types import Progress
 
 Row = dict[str, Any]
+LOWEST = 20
+"""Percent of the tokens that `min_k` and `min_k_pp` are of."""
+INVALID = 0.05
+"""A larger share of invalid replies in a split is reported."""
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A question with the columns that say where it belongs, and its picture's index."""
+    """A question with the columns that say where it belongs, and its picture's index.
+
+    `reply` is what the reply is made to begin with, `decoding` how it is drawn or what is scored instead. `error` says
+    why the question cannot be asked.
+    """
 
     columns: Mapping[str, Any]
     turns: tuple[Turn, ...]
@@ -35,10 +63,22 @@ class Asked:
     answer: str
     options: tuple[str, ...]
     distractors: tuple[str, ...]
+    aliases: tuple[str, ...] = ()
+    reply: str = ""
+    decoding: str = "greedy"
+    error: str = ""
 
 
 def of_question(question: Question, pictures: Pictures, split: str) -> Asked:
-    """A route's question on an identity."""
+    """A route's question on an identity; the gate's own routes, which are in no catalogue, are greedy."""
+    route = CATALOGUE.get(question.route)
+    facts = {fact.attribute: fact for fact in question.identity.facts}
+    fact = facts.get(question.attribute)
+    image, error = None, ""
+    try:
+        image = pictures.of(question.identity, question.image)
+    except OSError as problem:  # what PIL raises where a picture cannot be read
+        error = f"the picture cannot be read: {problem}"
     return Asked(
         columns={
             "split": split,
@@ -49,11 +89,15 @@ def of_question(question: Question, pictures: Pictures, split: str) -> Asked:
             "format": question.format,
         },
         turns=question.turns,
-        image=pictures.of(question.identity, question.image),
+        image=image,
         image_at=question.image_at,
         answer=question.answer,
         options=question.options,
         distractors=question.distractors,
+        aliases=fact.aliases if fact is not None and question.answer == fact.answer else (),
+        reply=route.reply if route is not None else "",
+        decoding=route.decoding if route is not None else "greedy",
+        error=error,
     )
 
 
@@ -83,55 +127,136 @@ def score_rows(
 ) -> list[Row]:
     """Ask one model everything; rows come in the order of the questions.
 
-    A row's prompt digest is of the question as it was put, whatever an intervention makes of it.
+    Earlier turns that the model is to answer itself are answered first. A row's prompt digest is of the question as it
+    was put, whatever an intervention makes of it. What cannot be answered has status `error` and a `reason`.
+
+    Raises:
+        StudyError: a membership statistic is asked for, and fewer than two strangers are there to compare with.
     """
-    prompts = [tuple(vlm.chat.encode(a.turns, image_at=a.image_at).ids) for a in asked]
-    queries = [_query(vlm, p, a, intervention) for p, a in zip(prompts, asked, strict=True)]
-    results = score(
-        vlm,
-        queries,
-        pictures.pixels(vlm.processor),
-        max_new_tokens=max_new_tokens,
-        batch_size=batch_size,
-        progress=progress,
-        intervention=intervention,
-    )
-    rows: list[Row] = []
-    for a, prompt, result in zip(asked, prompts, results, strict=True):
-        status = judge(result.text, a.answer, a.options)
-        rows.append(
-            {
-                **a.columns,
-                "score": float(status == "correct"),
-                "logp": result.logp,
-                "tokens": len(vlm.chat.answer_tokens(a.answer)),
-                "rank1": result.rank1,
-                "status": status,
-                "text": result.text,
-                "prompt_digest": xxhash.xxh3_64_hexdigest(str(prompt).encode()),
-                "image_digest": pictures.digests[a.image] if a.image is not None else "",
-            }
+    pixels = pictures.pixels(vlm.processor)
+
+    def ask(queries: Sequence[Query]) -> list[Scored]:
+        return score(
+            vlm,
+            queries,
+            pixels,
+            max_new_tokens=max_new_tokens,
+            batch_size=batch_size,
+            progress=progress,
+            intervention=intervention,
         )
-    return rows
+
+    def prompt(a: Asked) -> tuple[int, ...]:
+        return (*vlm.chat.encode(a.turns, image_at=a.image_at).ids, *vlm.chat.reply_tokens(a.reply))
+
+    def query(a: Asked) -> Query:
+        put = prompt(a)
+        return _query(a, put if intervention is None else prompt(replace(a, turns=intervention.turns(a.turns))), put)
+
+    asked = with_own_replies(asked, lambda some: ask([replace(query(a), answer=None, distractors=()) for a in some]))
+    well = [a for a in asked if not a.error]
+    results = iter(ask([query(a) for a in well]))
+    rows = [_failed(a, a.error) if a.error else _row(vlm, a, next(results)) for a in asked]
+    for a, row in zip(asked, rows, strict=True):
+        row["prompt_digest"] = _digest(prompt(a))
+        row["image_digest"] = pictures.digests[a.image] if a.image is not None else ""
+    return with_placements(rows, [decoding(a.decoding) for a in asked])
 
 
-def _query(vlm: VLM, prompt: tuple[int, ...], asked: Asked, intervention: Intervention | None) -> Query:
-    if intervention is not None and (turns := intervention.turns(asked.turns)) != asked.turns:
-        prompt = tuple(vlm.chat.encode(turns, image_at=asked.image_at).ids)
-    return Query(prompt, asked.image, asked.answer, asked.distractors, asked.turns)
+def _query(asked: Asked, prompt: tuple[int, ...], put: tuple[int, ...]) -> Query:
+    """Draws are named by the item and by the prompt as it was put: by no study, batch, order or model."""
+    item = (str(asked.columns["identity"]), str(asked.columns["attribute"]))
+    drawn = decoding(asked.decoding).kind == "sample"
+    return Query(
+        prompt,
+        asked.image,
+        asked.answer,
+        asked.distractors,
+        asked.turns,
+        asked.reply,
+        asked.decoding,
+        Streams(0).child("sample", *item, _digest(put)) if drawn else None,
+    )
+
+
+def _digest(prompt: tuple[int, ...]) -> str:
+    return xxhash.xxh3_64_hexdigest(str(prompt).encode())
+
+
+def _row(vlm: VLM, asked: Asked, result: Scored) -> Row:
+    if result.error:
+        return _failed(asked, result.error)
+    assert result.likelihood is not None, "an answer was given"
+    right, wrong = result.likelihood
+    how = decoding(asked.decoding)
+    statuses: list[Status]
+    status: Status
+    if how.kind in STATISTICS:
+        worth = statistic(how, result, asked.answer)
+        statuses, status = [], "correct" if worth > 0.5 else "incorrect"
+    else:
+        statuses = judge_all(result.replies, asked.answer, asked.options, asked.aliases)
+        status = overall(statuses)
+        worth = float(status == "correct")
+    return {
+        **asked.columns,
+        "score": worth,
+        "logp": result.logp,
+        "tokens": len(right.logp),
+        "rank1": result.rank1,
+        "es": extraction_strength(right.top),
+        "em": exact_memorisation(right.top),
+        "min_k": min_k(right.logp, LOWEST),
+        "min_k_pp": min_k_pp(right.logp, right.mean, right.sd, LOWEST),
+        "logp_wrong": math.fsum(wrong) / len(wrong) if wrong else None,
+        "rouge_l": max(rouge_l(text, asked.answer).recall for text in (result.replies or (result.text,))),
+        "draws": len(statuses),
+        "hits": statuses.count("correct"),
+        "status": status,
+        "text": " | ".join(result.replies) if len(statuses) > 1 else result.text,
+    }
+
+
+def _failed(asked: Asked, reason: str) -> Row:
+    return {**asked.columns, "score": math.nan, "draws": 0, "status": "error", "reason": reason}
+
+
+def invalid_splits(rows: Sequence[Row]) -> list[str]:
+    """A warning for each split in which more than `INVALID` of the judged replies are no answers at all."""
+    found = []
+    for split in dict.fromkeys(r["split"] for r in rows):
+        judged = [r["status"] for r in rows if r["split"] == split and r["draws"]]
+        share = judged.count("invalid") / len(judged) if judged else 0.0
+        if share > INVALID:
+            found.append(
+                f"{100 * share:.1f} % of {len(judged)} replies on {split} are invalid (no answer, or no option)"
+            )
+    return found
+
+
+_KINDS = {
+    "rank1": "bool_",
+    **dict.fromkeys(("variant", "tokens", "draws", "hits"), "int16"),
+    **dict.fromkeys(("score", "logp", "es", "em", "min_k", "min_k_pp", "logp_wrong", "rouge_l"), "float32"),
+}
 
 
 def write_rows(rows: Sequence[Row], path: Path) -> None:
-    """One Parquet file, its bytes a function of the rows."""
+    """One Parquet file, its bytes a function of the rows.
+
+    Raises:
+        CellFailed: a question could not be answered; that is not an evaluation, and never counts as forgetting.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    kinds = {
-        "variant": pa.int16(),
-        "score": pa.float32(),
-        "logp": pa.float32(),
-        "tokens": pa.int16(),
-        "rank1": pa.bool_(),
-    }
-    columns = {name: pa.array([r[name] for r in rows], kinds.get(name, pa.string())) for name in rows[0]}
+    broken = [r for r in rows if r["status"] == "error"]
+    if broken:
+        first = broken[0]
+        where = "/".join(str(first[name]) for name in ("split", "identity", "attribute", "route", "variant"))
+        raise CellFailed(
+            f"{len(broken)} of {len(rows)} questions could not be answered; the first is {where}: {first['reason']}",
+            "nothing of this cell counts: mend the cause and run it again",
+        )
+    columns = {name: pa.array([r[name] for r in rows], getattr(pa, _KINDS.get(name, "string"))()) for name in rows[0]}
     pq.write_table(pa.table(columns), path, compression="zstd", store_schema=False)
