@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
+from vlmunl.attacks.known import parse
 from vlmunl.manifests.checks import attacks_of, select
 from vlmunl.manifests.known import Known, RouteLike
 from vlmunl.manifests.methods import imprint_optim
@@ -97,7 +98,7 @@ def eval_config(study: Study, routes: tuple[str, ...], catalogue: str) -> c.Eval
 
 def tuning_config(study: Study, names: Known, chosen: tuple[RouteLike, ...]) -> c.EvalConfig | None:
     """How trials are scored; None if the study tunes nothing."""
-    if study.tuning is None:
+    if study.tuning is None or not study.tuning.grid:
         return None
     routes = tuning_routes(study, chosen)
     config = eval_config(study, tuple(route.id for route in routes), names.catalogue_hash(routes))
@@ -112,6 +113,7 @@ def attack_configs(study: Study, names: Known, routes: tuple[RouteLike, ...]) ->
         asked = eval_config(study, tuple(route.id for route in mine), names.catalogue_hash(mine))
         made[attack] = c.AttackConfig(
             attack=attack,
+            version=parse(attack)[0].version,
             routes=asked.routes,
             catalogue=asked.catalogue,
             seed=0,
@@ -139,6 +141,8 @@ def tuning_spec(study: Study, names: Known) -> c.TuningSpec:
     tuning = study.tuning
     if tuning is None:
         return c.TuningSpec()
+    if not tuning.grid:
+        return c.TuningSpec(people=tuning.people)
     families = tuple(dict.fromkeys(r.family for r in tuning_routes(study, select(study.routes, names))))
     return c.TuningSpec(people=tuning.people, families=families, budget=tuning.budget, score=tuning.score)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from vlmunl.attacks.known import needs_of
+from vlmunl.errors import StudyError
 from vlmunl.manifests.claims import check_claims
 from vlmunl.manifests.known import Known, RouteLike
 from vlmunl.manifests.probes import probe_cells
@@ -23,6 +25,7 @@ def check(study: Study, names: Known) -> None:
         raise Problem("methods", "no method is named; add for example [methods.ga]")
     chosen = select(study.routes, names)
     check_tuning(study, names, chosen)
+    _attacks(study, chosen)
     for method in study.methods:
         _trains_apart(method, study.routes.held_out)
     exclusions = [e.cell for e in study.evidence.exclude]
@@ -61,6 +64,20 @@ def attacks_of(routes: Iterable[RouteLike]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(route.attack for route in routes if route.attack))
 
 
+def _attacks(study: Study, chosen: Iterable[RouteLike]) -> None:
+    """Is every attack known and its arguments in range, and is there what it learns from?"""
+    for route in chosen:
+        if not route.attack:
+            continue
+        try:
+            needs = needs_of(route.attack)
+        except StudyError as error:
+            raise Problem("routes", f"route {cut(route.id)!r}: {error}; {error.hint}") from None
+        if "people" in needs and study.tuning is None:
+            why = f"route {cut(route.id)!r} (attack {route.attack}) learns from people to forget who are set aside"
+            raise Problem("routes", f"{why}, and none are; write [tuning] with people = 4, or exclude {route.family!r}")
+
+
 def attack_cell(row: str, seed: int, attack: str) -> str:
     """The name of the cell that attacks a row's model and asks it then."""
     return f"attack/{row}/seed{seed}/{attack.replace(':', '-')}"
@@ -74,7 +91,7 @@ def cell_names(study: Study, attacks: Sequence[str] = ()) -> tuple[str, ...]:
     for seed in study.study.seeds:
         names += [f"imprint/{role}/seed{seed}" for role in ROLES]
         names += [f"gate/seed{seed}"]
-        if study.tuning is not None:
+        if study.tuning is not None and study.tuning.grid:
             names += [f"eval/{role}/seed{seed}/tuning" for role in ("imprint", "gold")]
         names += probe_cells(study, seed)
         names += [name for m in study.methods for name in _made(study, m, seed)]

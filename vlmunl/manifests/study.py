@@ -209,8 +209,8 @@ class RoutesSection:
 class TuningSection:
     """`[tuning]`: what settings are chosen on, and by how many trials per method (`vlmunl.manifests.tuning`).
 
-    `people` of those to forget are set aside for it. `routes` names families; none: all that are not held out. `grid`
-    maps a method of the study to its settings and their values.
+    `people` of those to forget are set aside for it, and attacks may learn from them. `routes` names families; none:
+    all that are not held out. `grid` maps a method of the study to its settings and their values.
     """
 
     people: Annotated[int, Range(ge=1, le=100_000)] = 4

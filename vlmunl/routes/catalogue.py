@@ -25,6 +25,7 @@ CORE: frozenset[str] = frozenset(
         *("cloze", "choice", "verify", "typo", "shout", "text_only", "text_para", "text_cloze", "text_choice"),
         *("text_verify", "description", "image_name", "name_given", "null_image", "wrong_image", "name_first"),
         *("fact_first", "few_shot", "few_shot_image"),
+        *attacks.CORE,
     }
 )
 """The routes of `set = "core"`: one or a few of every kind, for studies that should be quick."""

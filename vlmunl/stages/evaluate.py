@@ -11,21 +11,18 @@ from typing import TYPE_CHECKING
 
 from vlmunl.benchmarks import schema
 from vlmunl.errors import StudyError
-from vlmunl.methods.infer import stored, wrapping
-from vlmunl.models import adapters
 from vlmunl.models.scoring.decodings import MEMBERSHIP, decoding
-from vlmunl.models.vlm import VLM, load
 from vlmunl.routes.catalogue import CATALOGUE, Route, catalogue_hash
 from vlmunl.routes.pictures import Pictures
 from vlmunl.routes.questions import questions
 from vlmunl.stages import sides
+from vlmunl.stages.asked_model import asked_model
 from vlmunl.stages.rows import Asked, Row, invalid_splits, of_general, of_question, score_rows, write_rows
 
 if TYPE_CHECKING:
     from vlmunl.benchmarks.schema import Benchmark
-    from vlmunl.models.intervene import Intervention
     from vlmunl.stage import Context
-    from vlmunl.stages.configs import EvalConfig
+    from vlmunl.stages.configs import AttackConfig, EvalConfig
 
 
 def run(config: EvalConfig, ctx: Context) -> Mapping[str, object]:
@@ -34,9 +31,9 @@ def run(config: EvalConfig, ctx: Context) -> Mapping[str, object]:
     Raises:
         StudyError: a route is not known, or the catalogue is not the one the study was planned with.
     """
-    routes = _routes(config)
+    routes = routes_of(config)
     benchmark = schema.load(ctx.input("benchmark"))
-    vlm, intervention = _model(ctx)
+    vlm, intervention = asked_model(ctx)
     pictures = Pictures(benchmark.retain)
     asked = [*_on_people(routes, config, benchmark, pictures), *_general(config, benchmark, pictures)]
     rows = score_rows(
@@ -49,23 +46,12 @@ def run(config: EvalConfig, ctx: Context) -> Mapping[str, object]:
         intervention=intervention,
     )
     write_rows(rows, ctx.out / "rows.parquet")
-    told = {"rows": len(rows), "routes": len(routes), "accuracy": _accuracy(rows)}
+    told = {"rows": len(rows), "routes": len(routes), "accuracy": accuracy(rows)}
     return told | {"warnings": invalid_splits(rows)}
 
 
-def _model(ctx: Context) -> tuple[VLM, Intervention | None]:
-    """The model with its adapters merged, and what intervenes when it is asked, if an adapter holds a wrapper."""
-    vlm, intervention = load(ctx.input("base")), None
-    for folder in (ctx.input(name) for name in ("adapter0", "adapter1") if name in ctx.inputs):
-        wrapped = stored.is_in(folder)
-        if adapters.is_in(folder) or not wrapped:
-            vlm = VLM(adapters.merge(vlm.model, folder), vlm.processor)
-        if wrapped:
-            vlm, intervention = wrapping.applied(vlm, folder)
-    return vlm, intervention
-
-
-def _routes(config: EvalConfig) -> tuple[Route, ...]:
+def routes_of(config: EvalConfig | AttackConfig) -> tuple[Route, ...]:
+    """The routes that a cell asks by, as the study was planned with. Raises `StudyError` if they are others now."""
     unknown = [r for r in config.routes if r not in CATALOGUE]
     if unknown:
         raise StudyError(f"unknown routes: {', '.join(unknown)}", "list them with: vlmunl routes")
@@ -103,7 +89,8 @@ def _general(config: EvalConfig, benchmark: Benchmark, pictures: Pictures) -> It
         yield of_general(item, number, pictures)
 
 
-def _accuracy(rows: list[Row]) -> dict[str, float]:
+def accuracy(rows: list[Row]) -> dict[str, float]:
+    """The mean score of each route on the people to forget, and of each general skill."""
     scores: dict[str, list[float]] = {}
     for row in rows:
         name = f"general.{row['attribute']}" if row["split"] == "general" else row["route"]
