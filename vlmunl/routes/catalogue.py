@@ -1,8 +1,13 @@
-"""The catalogue of recovery routes: all that are declared here, in one order, and the smaller core set."""
+"""The catalogue of recovery routes: all that are declared here or by a plug-in, and the smaller core set.
+
+A plug-in (entry point `vlmunl.routes`) gives a `Route`, or a list of them or a function that makes one. Plug-ins are
+looked for only when a name is not a built-in one or all routes are listed.
+"""
 
 from __future__ import annotations
 
-from vlmunl.routes.declared import attacks, compositions, decoding, multimodal, textual, visual
+from vlmunl.methods.registry import Registry
+from vlmunl.routes.declared import attacks, compositions, decoding, multimodal, prompting, textual, visual
 from vlmunl.routes.route import Route, catalogue_hash
 
 __all__ = ["CATALOGUE", "CORE", "Route", "catalogue_hash"]
@@ -15,8 +20,11 @@ CANONICAL = Route(
     source="the usual forget-quality test",
 )
 
-_ROOMS = (visual, textual, multimodal, compositions, decoding, attacks)
-CATALOGUE: dict[str, Route] = {r.id: r for r in (CANONICAL, *(route for room in _ROOMS for route in room.ROUTES))}
+_ROOMS = (visual, textual, prompting, multimodal, compositions, decoding, attacks)
+CATALOGUE: Registry[Route] = Registry(
+    Route, "vlmunl.routes", (CANONICAL, *(route for room in _ROOMS for route in room.ROUTES))
+)
+"""Id -> route: the canonical one first, then room by room, then those of plug-ins."""
 
 CORE: frozenset[str] = frozenset(
     {

@@ -4,17 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import xxhash
 
+from vlmunl.errors import StudyError
 from vlmunl.models.images import decode, pixel_values
-from vlmunl.routes.transforms import apply, plain
+from vlmunl.routes.lettering import page
+from vlmunl.routes.naming import split, steps
+from vlmunl.routes.scenes import COMPANY
+from vlmunl.routes.transforms import apply, plain, static
 
 if TYPE_CHECKING:
     from PIL import Image
     from torch import Tensor
 
     from vlmunl.benchmarks.schema import Identity
+
+SOURCES = ("photo:N", "other:N", "plain:COLOUR", "static:SEED", "page:TEXT")
+BESIDE = 3
+"""How many people there are beside the one who is meant, where there are enough."""
+
+
+def _photo(identity: Identity, which: int) -> Image.Image:
+    """Photo `which` of a person; negative numbers count from the end.
+
+    Raises:
+        StudyError: there are not so many.
+    """
+    try:
+        return decode(identity.photos[which])
+    except IndexError:
+        raise StudyError(f"{identity.id} has {len(identity.photos)} photos: there is no photo:{which}") from None
 
 
 class Pictures:
@@ -40,23 +61,38 @@ class Pictures:
         return self._known[identity.id, expression]
 
     def _made(self, identity: Identity, expression: str) -> Image.Image:
-        source, *changes = [part.strip() for part in expression.split("|")]
+        source, *changes = steps(expression)
         image = self._source(identity, source)
         for change in changes:
-            image = apply(image, change)
+            name, _ = split(change)
+            image = apply(image, change, self._company(identity) if name in COMPANY else ())
         return image
 
     def _source(self, identity: Identity, source: str) -> Image.Image:
         kind, _, which = source.partition(":")
         if kind == "photo":
-            return decode(identity.photos[int(which)])
+            return _photo(identity, int(which))
         if kind == "other":
-            others = [o for o in self.others if o.id != identity.id]
-            place = xxhash.xxh3_64_intdigest(identity.id.encode()) % len(others)
-            return decode(others[place].photos[int(which)])
+            return _photo(self._others(identity)[0], int(which))
+        size = _photo(identity, 0).size
         if kind == "plain":
-            return plain(which, decode(identity.photos[0]).size)
-        raise KeyError(f"image source {source!r}")
+            return plain(which, size)
+        if kind == "static":
+            return static(which, size)
+        if kind == "page":
+            return page(unquote(which), size)
+        raise StudyError(f"image source {source!r} of a route is not known", f"known: {', '.join(SOURCES)}")
+
+    def _others(self, identity: Identity) -> list[Identity]:
+        """The other people, from a place that the person's id gives."""
+        others = [o for o in self.others if o.id != identity.id]
+        if not others:
+            raise StudyError(f"there is no retained person beside {identity.id} whose photo could be shown")
+        place = xxhash.xxh3_64_intdigest(identity.id.encode()) % len(others)
+        return [*others[place:], *others[:place]]
+
+    def _company(self, identity: Identity) -> list[Image.Image]:
+        return [_photo(other, 0) for other in self._others(identity)[:BESIDE]]
 
     def _add(self, image: Image.Image) -> int:
         digest = xxhash.xxh3_128_hexdigest(f"{image.size}".encode() + image.tobytes())

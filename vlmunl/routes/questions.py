@@ -1,21 +1,27 @@
-"""The questions that routes ask: wording, subject, spelling and what is said before."""
+"""The questions that routes ask: wording, subject, rewrites and what is said before."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from urllib.parse import quote
 
 from vlmunl.benchmarks.schema import Fact, Identity, Prompt
 from vlmunl.errors import StudyError
 from vlmunl.models.chat import Turn
+from vlmunl.routes.contexts import before
+from vlmunl.routes.draft import Draft, Unfit, filled, sentence
+from vlmunl.routes.rewrites import rewritten
 from vlmunl.routes.route import Route, Variant
-
-SHOTS = 3
+from vlmunl.routes.subjects import subject
 
 
 @dataclass(frozen=True)
 class Question:
-    """One concrete question of a route: its turns, the picture's turn and the expected answer."""
+    """One concrete question of a route: its turns, the picture's turn and the expected answer.
+
+    `reply` is what the model's reply is made to begin with; `image` is the picture's expression with its texts put in.
+    """
 
     route: str
     variant: int
@@ -27,51 +33,84 @@ class Question:
     answer: str
     options: tuple[str, ...]
     distractors: tuple[str, ...]
+    shown_at: int = 0
+    reply: str = ""
 
     @property
     def image_at(self) -> int | None:
-        """The turn that shows the picture: the first, or after examples of other people the last."""
-        if self.image == "none":
-            return None
-        return len(self.turns) - 1 if self.route_has_examples else 0
-
-    route_has_examples: bool = False
+        """The turn that shows the picture: the first, or the one after examples of other people."""
+        return None if self.image == "none" else self.shown_at
 
 
 def questions(route: Route, identity: Identity, helpers: Sequence[Identity]) -> Iterator[Question]:
-    """All questions of a route on one identity; `helpers` are retained people for examples.
+    """All questions of a route on one identity; `helpers` are retained people for examples and other names.
+
+    An item that a route cannot ask of this person (one word has no surname) is left out.
 
     Raises:
-        StudyError: the benchmark has no wording that the route asks for.
+        StudyError: the benchmark has no wording that the route asks for, or lacks something else it needs.
     """
     for fact in identity.facts:
         for number, variant in enumerate(route.variants):
-            prompt = _wording(route, fact, variant)
-            asked = Turn(_rewritten(prompt.ask(_subject(route, identity)), route.rewrite), None)
-            before = tuple(_before(route, identity, fact, prompt, helpers))
-            if route.context == "name_given":
-                asked = Turn(f"The person in the picture is called {identity.name}. {asked.question}", None)
-            yield Question(
-                route=route.id,
-                variant=number,
-                format=route.format,
-                identity=identity,
-                attribute=fact.attribute,
-                turns=(*before, asked),
-                image=variant.image,
-                answer=prompt.answer,
-                options=prompt.options,
-                distractors=_wrong(prompt, fact),
-                route_has_examples=route.context == "few_shot",
-            )
+            try:
+                yield _question(route, number, variant, identity, fact, helpers)
+            except Unfit:
+                continue
+            except StudyError as error:
+                raise StudyError(f"route {route.id}: {error.message}", error.hint) from error
 
 
-def _wording(route: Route, fact: Fact, variant: Variant) -> Prompt:
+def problem(route: Route, identities: Sequence[Identity], helpers: Sequence[Identity]) -> str:
+    """Why a route cannot be asked of any of these people; empty if it can."""
+    try:
+        if any(True for identity in identities for _ in questions(route, identity, helpers)):
+            return ""
+    except StudyError as error:
+        return error.message
+    return f"route {route.id}: no person of this benchmark can be asked so"
+
+
+def _question(
+    route: Route, number: int, variant: Variant, identity: Identity, fact: Fact, helpers: Sequence[Identity]
+) -> Question:
+    prompt = _wording(fact, variant)
+    draft = Draft(
+        identity=identity,
+        fact=fact,
+        prompt=prompt,
+        helpers=helpers,
+        subject="",
+        text=prompt.text,
+        answer=prompt.answer,
+        options=prompt.options,
+        wrong=_wrong(prompt, fact),
+    )
+    draft = _about(draft, subject(route.subject, draft))
+    turns, sentences, shown_at = before(route.context, draft)
+    draft = rewritten(draft, variant.rewrite)
+    asked = Turn(" ".join([*sentences, draft.text]), None)
+    return Question(
+        route=route.id,
+        variant=number,
+        format=route.format,
+        identity=identity,
+        attribute=fact.attribute,
+        turns=(*turns, asked),
+        image=_pictured(variant.image, draft),
+        answer=draft.answer,
+        options=draft.options,
+        distractors=draft.wrong,
+        shown_at=shown_at,
+        reply=_reply(route.reply, draft),
+    )
+
+
+def _wording(fact: Fact, variant: Variant) -> Prompt:
     form, _, index = variant.ask.partition(":")
     for prompt in fact.prompts:
         if prompt.form == form and prompt.index == int(index):
             return prompt
-    raise StudyError(f"route {route.id}: the benchmark has no wording {variant.ask} of {fact.attribute}")
+    raise StudyError(f"the benchmark has no wording {variant.ask} of {fact.attribute}")
 
 
 def _wrong(prompt: Prompt, fact: Fact) -> tuple[str, ...]:
@@ -80,46 +119,23 @@ def _wrong(prompt: Prompt, fact: Fact) -> tuple[str, ...]:
     return fact.distractors
 
 
-def _subject(route: Route, identity: Identity) -> str:
-    shown = {"shown": "this person", "shown_again": "the person in the picture"}
-    if route.subject in shown:
-        return shown[route.subject]
-    return identity.name if route.subject == "name" else identity.description
+def _about(draft: Draft, who: str) -> Draft:
+    return replace(draft, subject=who, text=draft.prompt.ask(who))
 
 
-def _before(
-    route: Route, identity: Identity, fact: Fact, prompt: Prompt, helpers: Sequence[Identity]
-) -> Iterator[Turn]:
-    if route.context == "name_asked":
-        yield Turn(identity.name_prompts[0].text, identity.name)
-    elif route.context == "fact_asked":
-        place = [f.attribute for f in identity.facts].index(fact.attribute)
-        other = identity.facts[(place + 1) % len(identity.facts)]
-        first = other.of("open", held=False)[0]
-        yield Turn(first.ask(_subject(route, identity)), first.answer)
-    elif route.context == "few_shot":
-        for helper in [h for h in helpers if h.id != identity.id][:SHOTS]:
-            same = next(f for f in helper.facts if f.attribute == fact.attribute)
-            example = next(p for p in same.prompts if p.form == prompt.form and p.index == prompt.index)
-            yield Turn(example.ask(helper.name), example.answer)
+def _pictured(expression: str, draft: Draft) -> str:
+    """Texts that the picture shows, put into its expression so that it alone says what is drawn."""
+    texts = {
+        "{name}": draft.identity.name,
+        "{description}": draft.identity.description,
+        "{question}": draft.drawn or draft.text,
+    }
+    for mark, text in texts.items():
+        expression = expression.replace(mark, quote(text, safe=""))
+    return expression
 
 
-def _rewritten(text: str, changes: Sequence[str]) -> str:
-    for change in changes:
-        text = REWRITES[change](text)
-    return text
-
-
-def _swap(text: str) -> str:
-    """Two letters in the middle of the longest word change places."""
-    words = text.split(" ")
-    place = max(range(len(words)), key=lambda i: len(words[i]))
-    word = words[place]
-    if len(word) >= 4:
-        k = len(word) // 2
-        words[place] = word[: k - 1] + word[k] + word[k - 1] + word[k + 1 :]
-    return " ".join(words)
-
-
-REWRITES: dict[str, Callable[[str], str]] = {"typo": _swap, "shout": str.upper}
-"""Changes of a question's words, by the name that a route's `rewrite` uses."""
+def _reply(text: str, draft: Draft) -> str:
+    if "{start}" in text:
+        text = text.replace("{start}", sentence(draft.fact, draft.prompt.index).begin(draft.subject))
+    return filled(text, draft.subject)

@@ -1,17 +1,23 @@
 """Image changes by name: `photo:0 | crop:0.8` is the canonical photo, then its middle 80 %.
 
-Every change is a function of the picture and its arguments alone. Noise has its seed among the arguments.
+Every change is a function of the picture and its arguments alone, and keeps the size; boxes are fractions of it. What
+is drawn at random has its seed among the arguments. Changes that show other people beside are given their photos.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from urllib.parse import unquote
 
 import numpy as np
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
+from vlmunl.errors import StudyError
 from vlmunl.rng import Streams
+from vlmunl.routes.lettering import LETTERINGS
+from vlmunl.routes.naming import code, split
+from vlmunl.routes.scenes import COMPANY, SCENES
 
 Change = Callable[..., Image.Image]
 
@@ -88,6 +94,80 @@ def _cover(image: Image.Image, x0: float, y0: float, x1: float, y1: float) -> Im
     return covered
 
 
+def _crop_at(image: Image.Image, x0: float, y0: float, x1: float, y1: float) -> Image.Image:
+    """A box of the picture, enlarged."""
+    w, h = image.size
+    return image.resize((w, h), Image.Resampling.BICUBIC, box=(x0 * w, y0 * h, x1 * w, y1 * h))
+
+
+def _upside(image: Image.Image) -> Image.Image:
+    return ImageOps.flip(image)
+
+
+def _turn(image: Image.Image, degrees: float) -> Image.Image:
+    """By a multiple of 90 degrees; pictures that are not square are stretched back."""
+    turned = image.rotate(degrees, expand=True)
+    return turned if turned.size == image.size else turned.resize(image.size, Image.Resampling.BICUBIC)
+
+
+def _bars(image: Image.Image, keep: float) -> Image.Image:
+    """Letterbox: the picture shrunk in height between black bars."""
+    w, h = image.size
+    small = image.resize((w, max(1, round(h * keep))), Image.Resampling.LANCZOS)
+    made = Image.new("RGB", (w, h))
+    made.paste(small, (0, (h - small.height) // 2))
+    return made
+
+
+def _hue(image: Image.Image, degrees: float) -> Image.Image:
+    hue, saturation, value = image.convert("HSV").split()
+    shift = round(degrees / 360 * 256)
+    turned = hue.point([(v + shift) % 256 for v in range(256)])
+    return Image.merge("HSV", (turned, saturation, value)).convert("RGB")
+
+
+def _saturate(image: Image.Image, gain: float) -> Image.Image:
+    return ImageEnhance.Color(image).enhance(gain)
+
+
+def _contrast(image: Image.Image, gain: float) -> Image.Image:
+    return ImageEnhance.Contrast(image).enhance(gain)
+
+
+def _channels(image: Image.Image) -> Image.Image:
+    """Red and blue change places."""
+    red, green, blue = image.split()
+    return Image.merge("RGB", (blue, green, red))
+
+
+def _patches(image: Image.Image, count: float, side: float, seed: float) -> Image.Image:
+    """Grey squares at random places; `side` is a fraction of the width."""
+    draw = Streams(int(seed)).child("routes", "patches").python()
+    covered = image
+    for _ in range(int(count)):
+        x, y = draw.uniform(0, 1 - side), draw.uniform(0, 1 - side)
+        covered = _cover(covered, x, y, x + side, y + side)
+    return covered
+
+
+def _posterise(image: Image.Image, bits: float) -> Image.Image:
+    return ImageOps.posterize(image, int(bits))
+
+
+def _solarise(image: Image.Image, threshold: float) -> Image.Image:
+    return ImageOps.solarize(image, int(threshold))
+
+
+def _edges(image: Image.Image) -> Image.Image:
+    """A drawing: dark lines on white."""
+    return ImageOps.invert(ImageOps.grayscale(image).filter(ImageFilter.FIND_EDGES)).convert("RGB")
+
+
+def _brush(image: Image.Image, size: float) -> Image.Image:
+    """As if painted: each pixel is the commonest of its neighbours."""
+    return image.filter(ImageFilter.ModeFilter(int(size)))
+
+
 CHANGES: dict[str, Change] = {
     "flip": _flip,
     "crop": _crop,
@@ -101,19 +181,50 @@ CHANGES: dict[str, Change] = {
     "light": _light,
     "invert": _invert,
     "cover": _cover,
+    "crop_at": _crop_at,
+    "upside": _upside,
+    "turn": _turn,
+    "bars": _bars,
+    "hue": _hue,
+    "saturate": _saturate,
+    "contrast": _contrast,
+    "channels": _channels,
+    "patches": _patches,
+    "posterise": _posterise,
+    "solarise": _solarise,
+    "edges": _edges,
+    "brush": _brush,
+    **SCENES,
+    **COMPANY,
+    **LETTERINGS,
 }
+"""By the name that a route's `image` uses."""
 
 
-def apply(image: Image.Image, change: str) -> Image.Image:
-    """One change written `name` or `name:number:number`.
+def apply(image: Image.Image, change: str, company: Sequence[Image.Image] = ()) -> Image.Image:
+    """One change written `name` or `name:argument:argument`; `company` are photos of other people.
 
     Raises:
-        KeyError: no change has this name.
+        StudyError: no change has this name, or its arguments are not such as it takes.
     """
-    name, *numbers = change.split(":")
-    return CHANGES[name](image, *(float(n) for n in numbers))
+    name, written = split(change)
+    function = code("image change", name, CHANGES)
+    try:
+        if name in LETTERINGS:
+            return function(image, *(unquote(text) for text in written))  # type: ignore[no-any-return]
+        numbers = [float(text) for text in written]
+        made: Image.Image = function(image, company, *numbers) if name in COMPANY else function(image, *numbers)
+    except (TypeError, ValueError) as error:
+        raise StudyError(f"the image change {change!r} cannot be made: {error}") from error
+    return made
 
 
 def plain(colour: str, size: tuple[int, int]) -> Image.Image:
     """A picture without content."""
     return Image.new("RGB", size, {"grey": (128, 128, 128), "black": (0, 0, 0), "white": (255, 255, 255)}[colour])
+
+
+def static(seed: str, size: tuple[int, int]) -> Image.Image:
+    """A picture of noise alone, each value uniform."""
+    draw = Streams(int(seed)).child("routes", "static").numpy()
+    return Image.fromarray(draw.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8))
