@@ -97,7 +97,7 @@ def eval_config(study: Study, routes: tuple[str, ...], catalogue: str) -> c.Eval
 
 def tuning_config(study: Study, names: Known, chosen: tuple[RouteLike, ...]) -> c.EvalConfig | None:
     """How trials are scored; None if the study tunes nothing."""
-    if study.tuning is None:
+    if study.tuning is None or not study.tuning.grid:
         return None
     routes = tuning_routes(study, chosen)
     config = eval_config(study, tuple(route.id for route in routes), names.catalogue_hash(routes))
@@ -137,7 +137,7 @@ def select_config(study: Study, settings: tuple[str, ...], routes: tuple[str, ..
 
 def tuning_spec(study: Study, names: Known) -> c.TuningSpec:
     tuning = study.tuning
-    if tuning is None:
+    if tuning is None or not tuning.grid:
         return c.TuningSpec()
     families = tuple(dict.fromkeys(r.family for r in tuning_routes(study, select(study.routes, names))))
     return c.TuningSpec(people=tuning.people, families=families, budget=tuning.budget, score=tuning.score)

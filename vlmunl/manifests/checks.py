@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from vlmunl.manifests import attacker
 from vlmunl.manifests.known import Known, RouteLike
 from vlmunl.manifests.probes import probe_cells
 from vlmunl.manifests.schema import Problem, cut, join, unknown
@@ -22,6 +23,7 @@ def check(study: Study, names: Known) -> None:
         raise Problem("methods", "no method is named; add for example [methods.ga]")
     chosen = select(study.routes, names)
     check_tuning(study, names, chosen)
+    attacker.check_attacker(study, names, chosen)
     for method in study.methods:
         _trains_apart(method, study.routes.held_out)
     exclusions = [e.cell for e in study.evidence.exclude]
@@ -72,12 +74,13 @@ def cell_names(study: Study, attacks: Sequence[str] = ()) -> tuple[str, ...]:
     for seed in study.study.seeds:
         names += [f"imprint/{role}/seed{seed}" for role in ROLES]
         names += [f"gate/seed{seed}"]
-        if study.tuning is not None:
+        if study.tuning is not None and study.tuning.grid:
             names += [f"eval/{role}/seed{seed}/tuning" for role in ("imprint", "gold")]
         names += probe_cells(study, seed)
         names += [name for m in study.methods for name in _made(study, m, seed)]
         for name in (*ROLES, *(m.name for m in study.methods)):
             names += [f"eval/{name}/seed{seed}", *(attack_cell(name, seed, attack) for attack in attacks)]
+        names += attacker.cell_names(study, seed)
     return tuple(names)
 
 
