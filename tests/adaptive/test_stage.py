@@ -94,7 +94,7 @@ def answers(monkeypatch):
 
 
 def leaking(name, route):
-    """The imprint knows everything; the unlearned model answers the mirrored, cropped cloze and a little of its parts."""
+    """The imprint knows all; the unlearned model answers the mirrored, cropped cloze and a little of its parts."""
     parts = set(route.split("+"))
     if name == "imprint":
         return 1.0

@@ -9,7 +9,16 @@ import dataclasses
 
 from vlmunl.manifests import adhoc
 from vlmunl.manifests.load import _SECTIONS
-from vlmunl.manifests.study import AttackerSection, ClaimSection, Exclusion, MethodSection, Override, Recipe, StopSection, TuningSection
+from vlmunl.manifests.study import (
+    AttackerSection,
+    ClaimSection,
+    Exclusion,
+    MethodSection,
+    Override,
+    Recipe,
+    StopSection,
+    TuningSection,
+)
 from vlmunl.methods.language import Dual, Edit, Rule, Term, Where, Wrapper
 
 STUDY = """
@@ -185,6 +194,7 @@ REACH: dict[str, tuple[str, tuple[str, ...]]] = {
     "attacker.beam": ("attacker.beam=2", ("search/*",)),
     "attacker.families": ('attacker.families=["geometry"]', SEARCHED),
     "attacker.seed": ("attacker.seed=3", ("search/*",)),
+    "routes.set": ('routes.set="full"', (SCORED, *SEARCHED, RESULTS)),
     "routes.tiers": ('routes.tiers=["T0", "T1"]', (SCORED, RESULTS)),
     "routes.include": ('routes.include=["probe"]', (SCORED, RESULTS)),
     "routes.exclude": ('routes.exclude=["flip", "crop"]', (SCORED, *SEARCHED, RESULTS)),

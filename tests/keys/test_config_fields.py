@@ -60,6 +60,7 @@ CONFIGS: dict[str, Any] = {
         rows=(c.RowSpec(name="ga", label="ga", kind="method", views="narrow"),),
         claims=(c.ClaimSpec(name="c", text="t", when="w"),),
     ),
+    "attack": c.AttackConfig(attack="prune:10", routes=("canonical",), catalogue="x", seed=0),
     "select": c.SelectConfig(settings=("lr=1",), routes=("canonical",)),
     "tables": c.TablesConfig(),
     "scout": c.ScoutConfig(routes=("canonical",), catalogue="0", tuning=1),
@@ -79,6 +80,7 @@ UNKEYED = {
     "eval.batch_size": "how many questions are scored at once",
     "scout.batch_size": "how many questions are scored at once",
     "search.batch_size": "how many questions are scored at once",
+    "attack.batch_size": "how many questions are scored at once",
 }
 """The fields that may differ between equal runs, and what they do. A new one belongs here by decision only."""
 

@@ -1,8 +1,8 @@
 """Compositions: several parts of the catalogue at once, as one route.
 
 A part is a route of the catalogue, taken as what it changes of the canonical question: the picture, the wording, who
-it is about, what is said before, the spelling, and so on. Changes of the picture and of the spelling follow one another;
-of everything else a composition can have one change only. Torch-free.
+it is about, what is said before, the spelling, and so on. Changes of the picture and of the spelling follow one
+another; of everything else a composition can have one change only. Torch-free.
 """
 
 from __future__ import annotations

@@ -82,7 +82,7 @@ def search(parts: Sequence[Route], judge: Judge, limits: Limits, streams: Stream
         raise ValueError("no part to search with")
     space = _Space(parts)
     tried: list[Tried] = []
-    candidates = [(part.id,) for part in first_round(parts, limits.budget, streams)]
+    candidates: list[tuple[str, ...]] = [(part.id,) for part in first_round(parts, limits.budget, streams)]
     number = 0
     while candidates:
         routes = [space.route(key) for key in candidates]

@@ -1,4 +1,4 @@
-"""The table of the adaptive attacker: what a search on other people recovers, beside the fixed catalogue's worst case."""
+"""The table of the adaptive attacker: what a search on other people recovers, beside the catalogue's worst case."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _NOTES = (
         "choice, so brackets are ordinary intervals over identities and nothing is corrected for a maximum."
     ),
     (
-        "Placebo: a second model that never learned the people, by the same routes; it should cover 0. Headroom: imprint "
-        "minus gold on these routes. Retain control: difference in differences against retained people."
+        "Placebo: a second model that never learned the people, by the same routes; it should cover 0. Headroom: "
+        "imprint minus gold on these routes. Retain control: difference in differences against retained people."
     ),
 )
 

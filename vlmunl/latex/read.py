@@ -11,7 +11,6 @@ from typing import NoReturn
 
 from vlmunl.errors import VlmunlError
 from vlmunl.latex.results import (
-    Adaptive,
     COUNTS,
     FORMATS,
     NAMED,
@@ -19,6 +18,7 @@ from vlmunl.latex.results import (
     SCHEMA,
     THRESHOLDS,
     UTILITY_PARTS,
+    Adaptive,
     Claim,
     GateFormat,
     Interval,

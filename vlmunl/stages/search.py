@@ -8,7 +8,7 @@ Route families that the study holds out of every method's training are his to us
 defender may prepare for, and nobody can forbid an attacker a question because the defender was kept from it. A method
 whose settings were tuned was tuned on the same people, to leak little there; that can only make the search harder.
 
-`scout` asks imprint and gold every part by itself. It is the same for all methods of a seed, so it is a cell of its own.
+`scout` asks imprint and gold every part by itself: the same for all methods of a seed, so it is a cell of its own.
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ def run(config: TablesConfig, ctx: Context) -> Mapping[str, JSON]:
     }
 
 
-def _tables(results: Results) -> dict[str, Callable[[Results], Table]]:
+def _tables(results: Results) -> Mapping[str, Callable[[Results], Table]]:
     """The tables of this study: those of every study, and those of what it has beside."""
     return TABLES | ({"adaptive": adaptive_table} if has_attacker(results) else {})
 
