@@ -9,7 +9,16 @@ import dataclasses
 
 from vlmunl.manifests import adhoc
 from vlmunl.manifests.load import _SECTIONS
-from vlmunl.manifests.study import ClaimSection, Exclusion, MethodSection, Override, Recipe, StopSection, TuningSection
+from vlmunl.manifests.study import (
+    AttackerSection,
+    ClaimSection,
+    Exclusion,
+    MethodSection,
+    Override,
+    Recipe,
+    StopSection,
+    TuningSection,
+)
 from vlmunl.methods.language import Dual, Edit, Rule, Term, Where, Wrapper
 
 STUDY = """
@@ -34,6 +43,8 @@ like = "graddiff"
 budget = 2
 [tuning.grid.tuned]
 lr = [0.01, 0.02, 0.03, 0.04, 0.05, 0.06]
+[attacker]
+budget = 5
 [methods.mine]
 settings = { anchor = 2.0 }
 terms = [{ loss = "npo", beta = 0.2 }, { loss = "kl_ref", view = "retain", weight = "anchor" }]
@@ -48,6 +59,7 @@ when = "ga.wcr.lower > 0"
 """
 
 RESULTS = "aggregate"
+SEARCHED = ("scout/*", "search/*")
 TRAINED = ("imprint/*", "unlearn/*")
 TAUGHT = ("imprint/imprint/*", "imprint/gold/*", "imprint/placebo/*", "unlearn/retrain/*")  # follow [imprint]
 UNLEARNED = ("unlearn/ga/*", "unlearn/npo_wide/*", "unlearn/mine/*", "unlearn/tuned/*")  # start from the imprint
@@ -119,7 +131,7 @@ RECIPES = {
 _GRID = "tuning.grid={{ tuned = {{ lr = [{}] }} }}"
 _JUDGED = ("eval/*/tuning", "eval/tuned/*/trial?")  # scored on the tuning people and routes
 TUNING = {
-    "people": ("tuning.people=3", ("gate/*", SCORED, RESULTS)),
+    "people": ("tuning.people=3", ("gate/*", SCORED, *SEARCHED, RESULTS)),
     "routes": ('tuning.routes=["geometry"]', (*_JUDGED, RESULTS)),
     "budget": ("tuning.budget=3", ("unlearn/tuned/*/trial[12]", RESULTS)),  # one point in common
     "score": ('tuning.score="mean"', (CHOSEN, RESULTS)),
@@ -178,17 +190,21 @@ REACH: dict[str, tuple[str, tuple[str, ...]]] = {
     "methods.stop.each": ("methods.ga.stop.each=3", (GA,)),
     "methods.stop.forget_nll": ("methods.ga.stop.forget_nll=7", (GA,)),
     "methods.stop.patience": ("methods.ga.stop.patience=9", (GA,)),
-    "routes.set": ('routes.set="full"', (SCORED, RESULTS)),
+    "attacker.budget": ("attacker.budget=6", ("search/*",)),
+    "attacker.beam": ("attacker.beam=2", ("search/*",)),
+    "attacker.families": ('attacker.families=["geometry"]', SEARCHED),
+    "attacker.seed": ("attacker.seed=3", ("search/*",)),
+    "routes.set": ('routes.set="full"', (SCORED, *SEARCHED, RESULTS)),
     "routes.tiers": ('routes.tiers=["T0", "T1"]', (SCORED, RESULTS)),
     "routes.include": ('routes.include=["probe"]', (SCORED, RESULTS)),
-    "routes.exclude": ('routes.exclude=["flip", "crop"]', (SCORED, RESULTS)),
+    "routes.exclude": ('routes.exclude=["flip", "crop"]', (SCORED, *SEARCHED, RESULTS)),
     "routes.held_out": ('routes.held_out=["choice"]', (WIDE, *_JUDGED, RESULTS)),
     **{f"tuning.{key}": reach for key, reach in TUNING.items()},
-    "eval.max_new_tokens": ("eval.max_new_tokens=5", (SCORED,)),
+    "eval.max_new_tokens": ("eval.max_new_tokens=5", (SCORED, *SEARCHED)),
     "eval.batch_size": ("eval.batch_size=3", ()),
     "statistics.draws": ("statistics.draws=200", (RESULTS,)),
     "statistics.splits": ("statistics.splits=20", (RESULTS,)),
-    "statistics.floor": ("statistics.floor=0.3", (CHOSEN, RESULTS)),
+    "statistics.floor": ("statistics.floor=0.3", (CHOSEN, "search/*", RESULTS)),
     "statistics.tolerance": ("statistics.tolerance=0.2", (RESULTS,)),
     "statistics.seed": ("statistics.seed=4", (RESULTS,)),
     "evidence.utility_floor": ("evidence.utility_floor=0.7", (CHOSEN, RESULTS)),
@@ -222,7 +238,7 @@ def schema_keys() -> set[str]:
     for key, cls in _TABLES.items():
         found |= _names(f"methods.{key}", cls, ("dual",))
     found |= _names("methods.terms.dual", Dual)
-    found |= _names("tuning", TuningSection)
+    found |= _names("tuning", TuningSection) | _names("attacker", AttackerSection)
     for name, cls in _SECTIONS.items():
         found |= _names(name, cls, ("exclude",) if name == "evidence" else ())
     return found

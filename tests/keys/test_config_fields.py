@@ -63,6 +63,8 @@ CONFIGS: dict[str, Any] = {
     "attack": c.AttackConfig(attack="prune:10", routes=("canonical",), catalogue="x", seed=0),
     "select": c.SelectConfig(settings=("lr=1",), routes=("canonical",)),
     "tables": c.TablesConfig(),
+    "scout": c.ScoutConfig(routes=("canonical",), catalogue="0", tuning=1),
+    "search": c.SearchConfig(routes=("canonical",), catalogue="0", tuning=1),
 }
 LANGUAGE = {
     language.Recipe,
@@ -76,6 +78,8 @@ LANGUAGE = {
 UNKEYED = {
     "gate.batch_size": "how many questions are scored at once",
     "eval.batch_size": "how many questions are scored at once",
+    "scout.batch_size": "how many questions are scored at once",
+    "search.batch_size": "how many questions are scored at once",
     "attack.batch_size": "how many questions are scored at once",
 }
 """The fields that may differ between equal runs, and what they do. A new one belongs here by decision only."""

@@ -179,5 +179,5 @@ def test_how_routes_put_their_questions_reaches_gates_and_scorings(space, study,
     else:
         monkeypatch.setattr(questions, part, ASKED[part])
     forgetful()
-    expected = pretend.downstream(before, {"gate/*", "eval/*"}) - {"eval/retrain/seed1"}
+    expected = pretend.downstream(before, {"gate/*", "eval/*", "scout/*", "search/*"}) - {"eval/retrain/seed1"}
     assert pretend.changed(pretend.keys(before), pretend.keys(planned(study, space))) == expected

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.keys import pretend
-from tests.keys.reach import MINE, ONE_VALUE, REACH, RESULTS, SCORED, STUDY, schema_keys
+from tests.keys.reach import MINE, ONE_VALUE, REACH, RESULTS, SCORED, SEARCHED, STUDY, schema_keys
 from vlmunl.errors import StudyError
 from vlmunl.manifests.known import known
 from vlmunl.manifests.load import SECTIONS, load_study
@@ -170,7 +170,7 @@ def test_a_methods_version_reaches_its_cells(path):
 def test_a_routes_definition_reaches_every_scoring_and_the_results(path, part):
     names = replace(NAMES, routes={**NAMES.routes, "crop": replace(CATALOGUE["crop"], **part)})
     before, after = (plan(pretend.study(path, (), n), pretend.BASE, n) for n in (NAMES, names))
-    assert_reaches(before, after, (SCORED, RESULTS))
+    assert_reaches(before, after, (SCORED, *SEARCHED, RESULTS))
 
 
 def test_a_route_that_is_not_asked_reaches_nothing(path):

@@ -24,7 +24,7 @@ from vlmunl.errors import StudyError
 from vlmunl.latex import escape
 from vlmunl.latex.notes import SHORT_HASH, provenance, row_status, words
 from vlmunl.latex.numerals import ABSENT, decimal
-from vlmunl.latex.results import Interval, ModelRow, Results, Seed, Wcr
+from vlmunl.latex.results import Adaptive, Interval, ModelRow, Results, Seed, Wcr
 from vlmunl.latex.routes_table import route_state
 
 Path = tuple[str, ...]
@@ -130,6 +130,8 @@ def _row(row: ModelRow) -> Iterator[Figure]:
         yield from _interval((row.name, name), getattr(row, name))
     yield from _wcr((row.name, "wcr"), row.wcr)
     yield from _wcr((row.name, "wcr_held_out"), row.wcr_held_out)
+    if row.searched:
+        yield from _adaptive((row.name, "adaptive"), row.adaptive)
     for name, interval in row.named.items():
         yield from _interval((row.name, "named", name), interval)
     for part, value in row.utility_parts.items():
@@ -137,6 +139,12 @@ def _row(row: ModelRow) -> Iterator[Figure]:
     for route, score in row.routes.items():
         for name in ("rho", "low", "high", "accuracy"):
             yield (row.name, "route", route, name), getattr(score, name)
+
+
+def _adaptive(path: Path, found: Adaptive | None) -> Iterator[Figure]:
+    yield from _interval(path, found.recovery if found else None)
+    for name in ("placebo", "headroom", "retain_did"):
+        yield from _interval((*path, name), getattr(found, name, None))
 
 
 def supported_in_words(supported: bool | None) -> str:

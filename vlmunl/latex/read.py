@@ -18,6 +18,7 @@ from vlmunl.latex.results import (
     SCHEMA,
     THRESHOLDS,
     UTILITY_PARTS,
+    Adaptive,
     Claim,
     GateFormat,
     Interval,
@@ -245,6 +246,24 @@ def _row(node: _Node) -> ModelRow:
         logp=node.number("logp"),
         routes={route: _score(scores.node(route)) for route in scores.fields},
         steps=node.node("cost").count("steps"),
+        searched="adaptive" in node.fields,
+        adaptive=_adaptive(node),
+    )
+
+
+def _adaptive(row: _Node) -> Adaptive | None:
+    node = row.node("adaptive")
+    if not node.fields:
+        return None
+    tried = (route.count("tried") for route in node.nodes("routes"))
+    return Adaptive(
+        recovery=row.interval("adaptive"),
+        placebo=node.interval("placebo"),
+        headroom=node.interval("headroom"),
+        retain_did=node.interval("retain_did"),
+        routes=tuple(f"{route.text('route')} (seed {route.count('seed')})" for route in node.nodes("routes")),
+        tried=tuple(number for number in tried if number is not None),
+        budget=node.count("budget"),
     )
 
 

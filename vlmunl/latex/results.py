@@ -62,6 +62,22 @@ class RouteScore:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Adaptive:
+    """What an adaptive attacker recovers from one method by the routes that he found elsewhere, one for each seed.
+
+    `placebo` is the placebo's recovery by the same routes, `headroom` that of the imprint over gold on them.
+    """
+
+    recovery: Interval | None
+    placebo: Interval | None
+    headroom: Interval | None
+    retain_did: Interval | None
+    routes: tuple[str, ...]
+    tried: tuple[int, ...]
+    budget: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelRow:
     """One role or method. `n_seeds == 0` means that nothing about it is verified yet.
 
@@ -93,6 +109,8 @@ class ModelRow:
     logp: float | None
     routes: Mapping[str, RouteScore]
     steps: int | None
+    searched: bool = False  # does the study have an attacker?
+    adaptive: Adaptive | None = None
 
     @property
     def n_seeds(self) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from vlmunl.attacks.known import needs_of
 from vlmunl.errors import StudyError
+from vlmunl.manifests import attacker
 from vlmunl.manifests.claims import check_claims
 from vlmunl.manifests.known import Known, RouteLike
 from vlmunl.manifests.probes import probe_cells
@@ -26,6 +27,7 @@ def check(study: Study, names: Known) -> None:
     chosen = select(study.routes, names)
     check_tuning(study, names, chosen)
     _attacks(study, chosen)
+    attacker.check_attacker(study, names, chosen)
     for method in study.methods:
         _trains_apart(method, study.routes.held_out)
     exclusions = [e.cell for e in study.evidence.exclude]
@@ -97,6 +99,7 @@ def cell_names(study: Study, attacks: Sequence[str] = ()) -> tuple[str, ...]:
         names += [name for m in study.methods for name in _made(study, m, seed)]
         for name in (*ROLES, *(m.name for m in study.methods)):
             names += [f"eval/{name}/seed{seed}", *(attack_cell(name, seed, attack) for attack in attacks)]
+        names += attacker.cell_names(study, seed)
     return tuple(names)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vlmunl.errors import StudyError, UsageError
+from vlmunl.manifests.attacker import read_attacker
 from vlmunl.manifests.checks import check
 from vlmunl.manifests.claims import read_claims
 from vlmunl.manifests.known import Known, known
@@ -48,7 +49,7 @@ _SECTIONS: dict[str, type] = {
     "tables": TablesSection,
     "sync": SyncSection,
 }
-SECTIONS = (*_SECTIONS, "imprint", "methods", "tuning", "claims")
+SECTIONS = (*_SECTIONS, "imprint", "methods", "tuning", "attacker", "claims")
 
 
 def load_study(path: Path, sets: Sequence[str] = (), names: Known | None = None) -> Study:
@@ -92,6 +93,7 @@ def build(tables: Mapping[str, Any], path: Path, sha256: str, overrides: Mapping
         imprint=imprint,
         methods=methods,
         tuning=read_tuning(tables.get("tuning"), methods),
+        attacker=read_attacker(tables.get("attacker")),
         claims=read_claims(tables.get("claims", {})),
         **parts,
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from vlmunl.attacks.known import needs_of as attack_needs
+from vlmunl.manifests.attacker import Searches, scout_config
 from vlmunl.manifests.cell_configs import (
     aggregate_config,
     attack_configs,
@@ -43,7 +44,8 @@ def plan(study: Study, base: External, names: Known | None = None, stages: Mappi
     judging = tuning_config(study, names, routes)
     attacking = attack_configs(study, names, routes)
     together = aggregate_config(study, ids, catalogue, tuning_spec(study, names))
-    planner = _Planner(study, base, stages, scoring, judging, attacking, together)
+    scouting = scout_config(study, names, routes, scoring)
+    planner = _Planner(study, base, stages, scoring, judging, attacking, together, scouting)
     return Plan(study=study, cells=planner.cells(), routes=ids, catalogue=catalogue)
 
 
@@ -56,6 +58,7 @@ class _Planner:
     judging: c.EvalConfig | None  # of trials, on the tuning people and routes
     attacking: Mapping[str, c.AttackConfig]  # by attack; the seed is to be set
     together: c.AggregateConfig
+    scouting: c.ScoutConfig | None  # of an adaptive attacker
 
     def cells(self) -> tuple[Cell, ...]:
         data = Cell(name=DATA, stage=self.stages["data"], config=data_config(self.study), inputs={})
@@ -82,6 +85,9 @@ class _Planner:
             for role in ("imprint", "gold"):
                 taught = {"adapter0": trained[role]}
                 cells.append(self.eval(f"eval/{role}/seed{seed}/tuning", role, seed, taught, tuning=True))
+        searches = self.searches
+        if searches is not None:
+            cells.append(searches.scout(seed, trained))
         cells += self.probes(seed, trained["imprint"])
         for method in self.study.methods:
             below = {"imprint": trained["imprint"]} if method.start == "imprint" else {}
@@ -94,7 +100,16 @@ class _Planner:
             unlearned = CellOutput(cell=made[-1].name, output="adapter")
             adapters = _chain([*below.values(), unlearned])
             cells += [*made, *self.asked(method.name, seed, adapters, trained["imprint"])]
+            if searches is not None:
+                cells.append(searches.search(method.name, seed, trained, adapters))
         return cells
+
+    @property
+    def searches(self) -> Searches | None:
+        """Makes the cells of an adaptive attacker; None without one."""
+        if self.scouting is None:
+            return None
+        return Searches(study=self.study, stages=self.stages, config=self.scouting, shared=self.shared)
 
     @property
     def grids(self) -> Collection[str]:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from vlmunl.manifests.states import CellState
 
 SCHEMA = 1
-_TOLD = ("steps", "trial", "settings")  # what the tables show of a cell without rows of its own: cost, and a choice
+_TOLD = ("steps", "trial", "settings", "budget", "tried", "tuning_recovery")
+"""What the tables show beside the rows: the cost of training, a choice among trials, how a route was searched for."""
 
 
 def manifest_bytes(plan: Plan, states: Mapping[str, CellState]) -> bytes:

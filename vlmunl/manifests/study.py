@@ -25,6 +25,7 @@ from vlmunl.stages.configs import (
     Precision,
     Role,
     Score,
+    SearchConfig,
     SelectConfig,
     Statistics,
     StopRule,
@@ -222,6 +223,20 @@ class TuningSection:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AttackerSection:
+    """`[attacker]`: search compositions of the study's T0 routes on the tuning people (`vlmunl.manifests.attacker`).
+
+    `budget` routes are tried on each method at each seed; `families` names the families whose routes may be composed,
+    held-out ones included; none: all.
+    """
+
+    budget: Annotated[int, Range(ge=2, le=10_000)] = SearchConfig.budget
+    beam: Annotated[int, Range(ge=1, le=1000)] = SearchConfig.beam
+    families: tuple[Words, ...] = ()
+    seed: Seed = SearchConfig.seed
+
+
+@dataclass(frozen=True, kw_only=True)
 class EvalSection:
     """`[eval]`: how long an answer may get, and how many questions are scored at once (speed only)."""
 
@@ -295,6 +310,7 @@ class Study:
     methods: tuple[MethodPlan, ...]
     routes: RoutesSection
     tuning: TuningSection | None
+    attacker: AttackerSection | None = None
     eval: EvalSection
     statistics: StatisticsSection
     evidence: EvidenceSection

@@ -74,6 +74,10 @@ class Evidence:
                     found.add(steps)
         return max(found) if found else None
 
+    def told(self, cell: str) -> dict[str, Any]:
+        """What the manifest tells of a cell's record."""
+        return dict(self.cells.get(cell, {}).get("metrics") or {})
+
     def choice(self, row: str, seed: int) -> dict[str, Any]:
         """`trial` (its number) and `settings` of what was chosen for a tuned method; empty for any other."""
         metrics = self.cells.get(f"select/{row}/seed{seed}", {}).get("metrics") or {}
@@ -82,7 +86,7 @@ class Evidence:
 
 def reported(cell: str) -> bool:
     """Do the rows of this cell feed figures? Those of trials, and of the people they are judged on, never do."""
-    return cell.startswith("attack/") or (cell.startswith(("eval/", "gate/")) and cell.count("/") <= 2)
+    return cell.startswith(("attack/", "search/")) or (cell.startswith(("eval/", "gate/")) and cell.count("/") <= 2)
 
 
 def read_evidence(path: Path) -> Evidence:

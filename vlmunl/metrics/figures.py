@@ -57,9 +57,20 @@ ROW: Tree = {
 }
 
 
+OPTIONAL: Mapping[str, Tree] = {
+    "adaptive": {
+        **_INTERVAL,
+        **dict.fromkeys(("placebo", "headroom", "retain_did"), _INTERVAL),
+        "routes": "list",
+        "budget": "number",
+    },
+}
+"""Parts that methods have in some studies only: `adaptive` where there is an attacker."""
+
+
 def is_calibrated(path: str) -> bool:
     """Is this figure of a row (`wcr.lower`) measured against gold? Any name may stand for a placeholder."""
-    node: Kind | Tree | None = ROW
+    node: Kind | Tree | None = {**ROW, **OPTIONAL}
     for key in path.split("."):
         if node is None or isinstance(node, str):
             return False
@@ -67,16 +78,17 @@ def is_calibrated(path: str) -> bool:
     return node == "calibrated"
 
 
-def figures(names: Mapping[str, Collection[str]]) -> dict[str, Kind]:
+def figures(names: Mapping[str, Collection[str]], parts: Collection[str] = ()) -> dict[str, Kind]:
     """The dotted path of every figure of a row -> its kind, in the order of `ROW`.
 
     Args:
         names: placeholder -> the names that it stands for.
+        parts: the optional parts that the study's rows have.
 
     Raises:
         KeyError: a placeholder has no names.
     """
-    return dict(_below("", ROW, names))
+    return dict(_below("", {**ROW, **{part: OPTIONAL[part] for part in parts}}, names))
 
 
 def _below(path: str, tree: Tree, names: Mapping[str, Collection[str]]) -> Iterator[tuple[str, Kind]]:

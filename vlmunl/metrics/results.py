@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from vlmunl.metrics.adaptive import adaptive
 from vlmunl.metrics.claims import parse
 from vlmunl.metrics.claims_judge import judge
 from vlmunl.metrics.evidence import Evidence
@@ -62,7 +63,7 @@ def results(
 def _row(frame: Frame, row: Row) -> Json:
     if not row.seeds:
         return empty_row(row.spec, _why_pending(frame, row.spec.name, row.spec.trials))
-    return result_row(frame, row)
+    return result_row(frame, row) | adaptive(frame, row)
 
 
 def _why_pending(frame: Frame, name: str, trials: int) -> str:

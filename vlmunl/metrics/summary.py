@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from vlmunl.metrics.adaptive_summary import adaptive_section
+
 Json = Mapping[str, Any]
 ABSENT = "-"
 _HEAD = ("model", "canonical", "WCR (cross-fit)", "worst route", "lower", "upper", "plug-in", "held-out", "utility",
@@ -22,6 +24,7 @@ def summary(document: Json) -> str:
         _main_table(document),
         _notes(document),
         *_tuning(document),
+        *adaptive_section(document, _interval, _plain),
         "## Named metrics",
         _named_table(document),
         "## Gate",

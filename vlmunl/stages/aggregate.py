@@ -28,7 +28,7 @@ def run(config: AggregateConfig, ctx: Context) -> Mapping[str, JSON]:
     tables: dict[str, Rows] = {}
     for done, name in enumerate(names):
         ctx.progress(done, len(names) + 1, f"reading {name}")
-        tables[name] = read_rows(ctx.paths[name], extra=("model",) if name.startswith("gate/") else ())
+        tables[name] = read_rows(ctx.paths[name], extra=_extra(name))
     ctx.progress(len(names), len(names) + 1, "resampling")
     document = results(config, evidence, _routes(config), tables)
     text = json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
@@ -42,6 +42,11 @@ def run(config: AggregateConfig, ctx: Context) -> Mapping[str, JSON]:
         "claims_supported": sum(claim["supported"] is True for claim in document["claims"]),
         "claims": len(document["claims"]),
     }
+
+
+def _extra(cell: str) -> tuple[str, ...]:
+    """The text columns that rows of a cell have beside those of an evaluation, or that its figures need."""
+    return {"gate": ("model",), "search": ("model", "format")}.get(cell.partition("/")[0], ())
 
 
 def _routes(config: AggregateConfig) -> list[Route]:

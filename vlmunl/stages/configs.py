@@ -285,3 +285,39 @@ class TablesConfig:
     """What is rendered from the verified results."""
 
     figures: bool = keyed(default=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoutConfig:
+    """Ask imprint and gold every part that an adaptive attacker may use, on the people set aside for tuning.
+
+    `routes` are the parts, `catalogue`, `asking` and `tuning` as in `EvalConfig`.
+    """
+
+    routes: tuple[str, ...] = keyed()
+    catalogue: str = keyed()
+    tuning: int = keyed()
+    max_new_tokens: int = keyed(default=8)
+    batch_size: int = unkeyed(default=128)
+    asking: str = keyed(default="")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchConfig:
+    """Search compositions of `routes` for the one that brings most back from one model, then report on that one alone.
+
+    At most `budget` routes are put to the model, on the people set aside for tuning. A route counts if the imprint's
+    accuracy on it is more than `floor` above gold's. `beam` is how many of the best are extended at a time, and `seed`
+    names the stream that draws which parts are tried when there are too many.
+    """
+
+    routes: tuple[str, ...] = keyed()
+    catalogue: str = keyed()
+    tuning: int = keyed()
+    budget: int = keyed(default=48)
+    beam: int = keyed(default=4)
+    floor: float = keyed(default=0.20)
+    seed: int = keyed(default=0)
+    max_new_tokens: int = keyed(default=8)
+    batch_size: int = unkeyed(default=128)
+    asking: str = keyed(default="")

@@ -76,7 +76,7 @@ AGGREGATE = Stage(
     name="aggregate",
     version=3,
     config=c.AggregateConfig,
-    inputs=("manifest", "eval/*", "gate/*", "attack/*"),
+    inputs=("manifest", "eval/*", "gate/*", "attack/*", "search/*"),
     outputs=("verified_results", "summary"),
     run="vlmunl.stages.aggregate:run",
 )
@@ -89,5 +89,23 @@ TABLES = Stage(
     run="vlmunl.stages.tables:run",
 )
 
-_ALL = (DATA, IMPRINT, GATE, PROBE, UNLEARN, SELECT, EVAL, ATTACK, AGGREGATE, TABLES)
+SCOUT = Stage(
+    name="scout",
+    version=1,
+    config=c.ScoutConfig,
+    inputs=("base", "benchmark", "imprint", "gold"),
+    outputs=("rows",),
+    run="vlmunl.stages.search:scout",
+)
+SEARCH = Stage(
+    name="search",
+    version=1,
+    config=c.SearchConfig,
+    # the searched model's adapters as in eval; what imprint and gold answered to the parts by themselves
+    inputs=("base", "benchmark", "imprint", "gold", "placebo", "scout", "adapter0", "adapter1?"),
+    outputs=("rows", "found"),
+    run="vlmunl.stages.search:run",
+)
+
+_ALL = (DATA, IMPRINT, GATE, PROBE, UNLEARN, SELECT, EVAL, ATTACK, AGGREGATE, TABLES, SCOUT, SEARCH)
 STAGES: dict[str, Stage] = {s.name: s for s in _ALL}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vlmunl.latex.adaptive_table import adaptive_table, has_attacker
 from vlmunl.latex.claims import claims_markdown, claims_tex
 from vlmunl.latex.figures import FIGURES, write_figure
 from vlmunl.latex.gate_table import gate_table
@@ -20,6 +21,7 @@ from vlmunl.latex.writers import WRITERS
 
 if TYPE_CHECKING:
     from vlmunl.keys import JSON
+    from vlmunl.latex.table import Table
     from vlmunl.stage import Context
     from vlmunl.stages.configs import TablesConfig
 
@@ -50,7 +52,7 @@ def run(config: TablesConfig, ctx: Context) -> Mapping[str, JSON]:
     ctx.progress(1, total, "")
     drawn = _draw(results, folder, ctx, total) if config.figures else 0
     return {
-        "tables": len(TABLES),
+        "tables": len(_tables(results)),
         "figures": drawn,
         "files": len(texts) + 2 * drawn,
         "macros": texts["numbers.tex"].count("\\newcommand"),
@@ -59,9 +61,14 @@ def run(config: TablesConfig, ctx: Context) -> Mapping[str, JSON]:
     }
 
 
+def _tables(results: Results) -> Mapping[str, Callable[[Results], Table]]:
+    """The tables of this study: those of every study, and those of what it has beside."""
+    return TABLES | ({"adaptive": adaptive_table} if has_attacker(results) else {})
+
+
 def _texts(results: Results) -> dict[str, str]:
     texts: dict[str, str] = {}
-    for name, build in TABLES.items():
+    for name, build in _tables(results).items():
         table = build(results)
         texts |= {f"{name}.{suffix}": write(table) for suffix, write in WRITERS.items()}
     return texts | {

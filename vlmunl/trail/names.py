@@ -133,6 +133,10 @@ def _of_line(section: str, lines: list[str], at: int, document: Document) -> Pat
     if section == "Named metrics" and cells:
         place = sum(other.startswith("|") for other in lines[lines.index("## Named metrics") : at]) - 2
         return ("rows", list(document.rows)[place], "named") if 0 <= place < len(document.rows) else None
+    if section == "Adaptive attacker" and cells:
+        place = sum(other.startswith("|") for other in lines[lines.index("## Adaptive attacker") : at]) - 2
+        searched = [name for name, row in document.rows.items() if "adaptive" in row]
+        return ("rows", searched[place], "adaptive") if 0 <= place < len(searched) else None
     if section == "Gate" and len(cells) > 2 and cells[0] in document.tree["seeds"]:
         seed = document.tree["seeds"][cells[0]]
         return ("seeds", cells[0], "gate", cells[2]) if cells[2] in seed["gate"] else ("seeds", cells[0])

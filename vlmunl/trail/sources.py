@@ -104,6 +104,8 @@ class Sources:
         seeds = tuple(self.document.rows[row]["seeds"])
         if not seeds:  # no figure, but a reason: that of the first cell that is not verified
             return {} if _RULES.get(field[0], _OWN) is None else dict.fromkeys(self.needed(row), "status")
+        if field[0] == "adaptive":
+            return self._searched(row, seeds)
         rule = _RULES.get(field[0], _WORST)
         if field[0] == "routes" and field[2:] == ["accuracy"]:
             rule = _ON_KEPT_ITEMS
@@ -112,6 +114,14 @@ class Sources:
         if rule is None:
             return {}
         return _union([self._scale(rule, seeds), *(self._mine(row, seed, rule) for seed in seeds)])
+
+    def _searched(self, row: str, seeds: Iterable[int]) -> Uses:
+        """Found routes: the search's own rows, on the items that the gate keeps; the row's seeds must count."""
+        uses: Uses = {}
+        for seed in seeds:
+            uses |= {f"search/{row}/seed{seed}": "rows", f"gate/seed{seed}": "rows"}
+            uses |= {f"eval/{role}/seed{seed}": "verified" for role in ("gold", "imprint", row)}
+        return uses
 
     def _mine(self, row: str, seed: int, rule: _Rule) -> Uses:
         uses: Uses = {"eval/base" if row == "base" else f"eval/{row}/seed{seed}": rule.mine}

@@ -69,6 +69,7 @@ def of_macro(figure: Path, document: Document) -> Path:
 
 
 def _tables(results: Results) -> Iterator[Table]:
+    from vlmunl.latex.adaptive_table import adaptive_table, has_attacker
     from vlmunl.latex.gate_table import gate_table
     from vlmunl.latex.main_table import main_table
     from vlmunl.latex.named_table import named_table
@@ -77,6 +78,8 @@ def _tables(results: Results) -> Iterator[Table]:
 
     for build in (main_table, utility_table, named_table, routes_table, gate_table):
         yield build(results)
+    if has_attacker(results):
+        yield adaptive_table(results)
 
 
 def _cells(table: Table) -> Iterator[Name]:
@@ -113,6 +116,8 @@ _ESTIMATES: dict[str, Path] = {
     "item_wcr": ("item_wcr",),
     "retain_did": ("retain_did",),
     "headroom": ("headroom",),
+    "adaptive": ("adaptive",),
+    **{f"adaptive_{name}": ("adaptive", name) for name in ("placebo", "headroom", "retain_did")},
     **{name: ("named", name) for name in NAMED},
 }
 _INTERVALS: dict[str, Path] = {
@@ -125,6 +130,8 @@ _MODEL_FIELDS: dict[str, Path] = {
     "wcr_plug_in": ("wcr", "plug_in"),
     "wcr_lower": ("wcr", "lower"),
     "worst_route": ("wcr", "worst_route"),
+    "found_route": ("adaptive", "routes"),
+    "tried": ("adaptive", "routes"),
     **{f"utility_{part}": ("utility_parts", part) for part in ("retain", "visual", "context", "neighbour")},
 }
 
@@ -155,6 +162,7 @@ _LINES: dict[str, Callable[[tuple[Cell, ...]], tuple[list[str], Path]]] = {
     "main": _model_line,
     "utility": _model_line,
     "named": _model_line,
+    "adaptive": _model_line,
     "routes": _route_line,
     "gate": _gate_line,
 }
@@ -162,6 +170,7 @@ _FIELDS: dict[str, Callable[[Path, str], Path]] = {
     "main": _model_field,
     "utility": _model_field,
     "named": _model_field,
+    "adaptive": _model_field,
     "routes": _route_field,
     "gate": _gate_field,
 }
