@@ -22,7 +22,7 @@ COMPARE: dict[type[ast.cmpop], tuple[str, Callable[[float, float], bool]]] = {
     ast.Lt: ("<", operator.lt), ast.LtE: ("<=", operator.le), ast.Gt: (">", operator.gt),
     ast.GtE: (">=", operator.ge), ast.Eq: ("==", operator.eq), ast.NotEq: ("!=", operator.ne),
 }  # fmt: skip
-_CALIBRATED = ("canonical", "wcr", "wcr_held_out", "item_wcr", "retain_did", "routes")
+_CALIBRATED = ("canonical", "wcr", "wcr_held_out", "item_wcr", "identity_wcr", "retain_did", "routes", "tiers")
 _UNCALIBRATED_LEAF = "accuracy"
 _HINT = "allowed: figures such as npo.wcr.lower, numbers, + - * /, comparisons, and, or, not, parentheses"
 
@@ -39,6 +39,12 @@ class Condition:
     def rows(self) -> tuple[str, ...]:
         """The rows that it names."""
         return tuple(dict.fromkeys(figure.partition(".")[0] for figure in self.figures))
+
+    @property
+    def tiers(self) -> tuple[str, ...]:
+        """The further tiers of which it names figures."""
+        parts = (figure.split(".") for figure in self.figures)
+        return tuple(dict.fromkeys(part[2] for part in parts if len(part) > 2 and part[1] == "tiers"))
 
     @property
     def rests_on_gold(self) -> bool:
