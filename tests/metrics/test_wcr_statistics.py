@@ -73,7 +73,7 @@ def test_draws_of_people_are_the_same_whatever_the_seeds():
     one, three = draw(STREAMS, 50, 16, (0,)), draw(STREAMS, 50, 16, (0, 1, 2))
     np.testing.assert_array_equal(one.people, three.people)
     np.testing.assert_allclose(three.seeds.sum(axis=1), 3)
-    covered = np.sort(np.concatenate([rows for _, rows in three.groups()]))
+    covered = np.sort(np.concatenate([rows for _, rows in three.groups]))
     np.testing.assert_array_equal(covered, np.arange(50))
 
 

@@ -29,6 +29,7 @@ class FakeRoute:
     format: str
     tier: str = "T0"
     source: str = "made up"
+    attack: str = ""
 
 
 def routes(ids: tuple[str, ...] = ROUTES) -> tuple[FakeRoute, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from vlmunl.attacks.known import needs_of
 from vlmunl.errors import StudyError
 from vlmunl.manifests import attacker
-from vlmunl.manifests.claims import check_claims
+from vlmunl.manifests.claims import check_claims, further_tiers
 from vlmunl.manifests.known import Known, RouteLike
 from vlmunl.manifests.probes import probe_cells
 from vlmunl.manifests.schema import Problem, cut, join, unknown
@@ -35,7 +35,13 @@ def check(study: Study, names: Known) -> None:
     for i, cell in enumerate(exclusions):
         if cell not in (cells := cell_names(study, attacks_of(chosen))):
             raise Problem(join("evidence.exclude", i) + ".cell", _near("cell", cell, cells))
-    check_claims(study.claims, study.methods, chosen, names)
+    check_claims(study.claims, study.methods, chosen, names, _parts(study, chosen))
+
+
+def _parts(study: Study, chosen: Sequence[RouteLike]) -> tuple[str, ...]:
+    """What the study's rows have beyond what every study's have."""
+    searched = ("adaptive",) if study.attacker is not None else ()
+    return (*searched, "tiers") if further_tiers(chosen) else searched
 
 
 def select(routes: RoutesSection, names: Known) -> tuple[RouteLike, ...]:

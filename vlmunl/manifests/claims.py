@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from vlmunl.errors import StudyError
 from vlmunl.manifests.known import Known, RouteLike
 from vlmunl.manifests.schema import Problem, cut, found, join, read
 from vlmunl.manifests.study import ROLES, ClaimSection, MethodPlan
 from vlmunl.metrics.claims import parse
-from vlmunl.metrics.figures import ROUTE, Kind, figures
+from vlmunl.metrics.figures import ROUTE, TIER, Kind, figures
 
 _NUMBERS = ("number", "calibrated")
 _SHOWN = 3
@@ -32,9 +32,15 @@ def read_claims(table: object) -> dict[str, ClaimSection]:
 
 
 def check_claims(
-    claims: Mapping[str, ClaimSection], methods: Iterable[MethodPlan], routes: Iterable[RouteLike], names: Known
+    claims: Mapping[str, ClaimSection],
+    methods: Iterable[MethodPlan],
+    routes: Sequence[RouteLike],
+    names: Known,
+    parts: Collection[str] = (),
 ) -> None:
     """Can each condition be read, and is each figure that it names one that the results will have?
+
+    `parts` are the optional parts of a row that this study's methods have.
 
     Raises:
         Problem: with the key's path, what was found, and the nearest right name.
@@ -43,10 +49,15 @@ def check_claims(
         return
     rows = ("base", *ROLES, *(method.name for method in methods))
     asked = tuple(route.id for route in routes)
-    known = figures({ROUTE: asked})
+    known = figures({ROUTE: asked, TIER: further_tiers(routes)}, parts)
     for name, claim in claims.items():
         if complaint := _complaint(claim.when, rows, known, set(names.routes) - set(asked)):
             raise Problem(join(join("claims", name), "when"), complaint + _cannot_be_named(claim.when, rows))
+
+
+def further_tiers(routes: Iterable[RouteLike]) -> tuple[str, ...]:
+    """The tiers of these routes beside that of the headline, which is the first."""
+    return tuple(sorted({route.tier for route in routes}))[1:]
 
 
 def _complaint(when: str, rows: Collection[str], known: Mapping[str, Kind], not_asked: Collection[str]) -> str | None:

@@ -22,8 +22,8 @@ class Behaviour:
     refusal_invalid_retain: float | None
 
 
-def behaviour(model: Sequence[Rows], imprint: Sequence[Rows]) -> Behaviour:
-    """Utility against the imprint on the same seeds, and rates of refusal and of unreadable answers.
+def behaviour(model: Sequence[Rows], imprint: Sequence[Rows], routes: Sequence[str]) -> Behaviour:
+    """Utility against the imprint on the same seeds, and rates of refusal and of unreadable answers by these routes.
 
     Utility is the mean over the groups that the imprint can answer of min(1, accuracy / the imprint's accuracy);
     None as soon as one of these groups was not measured for the model.
@@ -35,9 +35,11 @@ def behaviour(model: Sequence[Rows], imprint: Sequence[Rows]) -> Behaviour:
     return Behaviour(
         utility=sum(found) / len(found) if asked and len(found) == len(asked) else None,
         parts=parts,
-        refusal=_share(model, "forget", "refusal"),
-        invalid=_share(model, "forget", "invalid"),
-        refusal_invalid_retain=_sum(_share(model, "retain", "refusal"), _share(model, "retain", "invalid")),
+        refusal=_share(model, routes, "forget", "refusal"),
+        invalid=_share(model, routes, "forget", "invalid"),
+        refusal_invalid_retain=_sum(
+            _share(model, routes, "retain", "refusal"), _share(model, routes, "retain", "invalid")
+        ),
     )
 
 
@@ -56,8 +58,9 @@ def _groups(parts: Sequence[Rows]) -> dict[str, float | None]:
     return found
 
 
-def _share(parts: Sequence[Rows], split: str, status: str) -> float | None:
-    return _mean([share(rows, rows.where(split=split), status) for rows in parts])
+def _share(parts: Sequence[Rows], routes: Sequence[str], split: str, status: str) -> float | None:
+    by = [rows.where(split=split) & (rows.labels["route"].at(routes) >= 0) for rows in parts]
+    return _mean([share(rows, where, status) for rows, where in zip(parts, by, strict=True)])
 
 
 def _sum(a: float | None, b: float | None) -> float | None:

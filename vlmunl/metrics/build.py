@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vlmunl.metrics.gated import SeedGate
-from vlmunl.metrics.panel import Flags, Floats, Panel
+from vlmunl.metrics.panel import Flags, Floats, Indices, Panel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +18,15 @@ class SeedCubes:
     gold: Floats
     imprint: Floats
     gate: SeedGate
+
+    def take(self, routes: Indices) -> SeedCubes:
+        """The same with some of the routes."""
+        return SeedCubes(gold=columns(self.gold, routes), imprint=columns(self.imprint, routes), gate=self.gate)
+
+
+def columns(values: Floats, routes: Indices) -> Floats:
+    """Some of the routes of a cube; the cube itself if these are all of them."""
+    return values if len(routes) == values.shape[2] else np.ascontiguousarray(values[:, :, routes])
 
 
 def kept_items(gate: SeedGate, formats: Sequence[str], shape: tuple[int, int]) -> Flags:

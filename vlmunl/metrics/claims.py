@@ -42,6 +42,12 @@ class Condition:
         return tuple(dict.fromkeys(figure.partition(".")[0] for figure in self.figures))
 
     @property
+    def tiers(self) -> tuple[str, ...]:
+        """The further tiers of which it names figures."""
+        parts = (figure.split(".") for figure in self.figures)
+        return tuple(dict.fromkeys(part[2] for part in parts if len(part) > 2 and part[1] == "tiers"))
+
+    @property
     def rests_on_gold(self) -> bool:
         """Does it name a figure that is calibrated by gold, so that the controls must read zero?"""
         return any(calibrated(figure) for figure in self.figures)

@@ -52,6 +52,18 @@ def _controls(condition: Condition, rows: Mapping[str, Mapping[str, Any]]) -> Ju
         )
     if unknown := [f"{name} is {verdicts[name]}" for name in CONTROLS if verdicts[name] != COVERS]:
         return Judgement(supported=None, reason="the condition holds, but " + ", ".join(unknown))
+    return _controls_of_tiers(condition, rows)
+
+
+def _controls_of_tiers(condition: Condition, rows: Mapping[str, Mapping[str, Any]]) -> Judgement:
+    """In every tier that is named the placebo must cover 0, and so must base where it was asked by the tier."""
+    for tier in condition.tiers:
+        for name in CONTROLS:
+            part = (rows.get(name, {}).get("tiers") or {}).get(tier) or {}
+            if part.get("covers_zero") is False:
+                return Judgement(supported=False, reason=f"the condition holds, but {name} {COVERS_NOT} in {tier}")
+            if name == "placebo" and "covers_zero" not in part:
+                return Judgement(supported=None, reason=f"the condition holds, but {name} has no figures of {tier}")
     return Judgement(supported=True, reason="")
 
 

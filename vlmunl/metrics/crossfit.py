@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vlmunl.manifests.gate import t_quantile
-from vlmunl.metrics.panel import TINY, Floats, Panel
+from vlmunl.metrics.panel import TINY, Flags, Floats, Panel
 from vlmunl.rng import Streams
 
 FEWEST = 4
@@ -42,26 +42,80 @@ def half_splits(streams: Streams, count: int, people: int) -> Floats:
     return (ranks < people // 2).astype(np.float64)
 
 
-def cross_fit(panel: Panel, splits: Floats, level: float) -> CrossFit | None:
+@dataclass(frozen=True, kw_only=True)
+class Replicates:
+    """The cross-fit maximum and what it is without each person, each seed, and each (seed, person).
+
+    Attributes:
+        here: [people] do they count?
+        people: [people] the estimate without each; that of all where a person does not count.
+        seeds: [seeds] likewise, and `pairs` [seeds, people]; both empty for a single seed.
+        grain: what one item of one person can move: the least standard error of a difference.
+    """
+
+    estimate: float
+    here: Flags
+    people: Floats
+    seeds: Floats
+    pairs: Floats
+    grain: float
+
+    def minus(self, other: Replicates) -> Replicates:
+        """The difference from another model on the same people and seeds: paired, for both leave out the same."""
+        return Replicates(
+            estimate=self.estimate - other.estimate,
+            here=self.here | other.here,
+            people=self.people - other.people,
+            seeds=self.seeds - other.seeds,
+            pairs=self.pairs - other.pairs,
+            grain=max(self.grain, other.grain),
+        )
+
+    def error(self) -> tuple[float, int]:
+        """Standard error and degrees of freedom; the error of what never moves is 0."""
+        parts = [(jackknife_variance(self.people[self.here]), int(self.here.sum()) - 1)]
+        if len(self.seeds):
+            pairs = jackknife_variance(self.pairs[:, self.here].ravel())
+            parts.append(seed_part(jackknife_variance(self.seeds), pairs, len(self.seeds)))
+        return combine(parts)
+
+
+def replicates(panel: Panel, splits: Floats) -> Replicates | None:
     """The cross-fit maximum over all routes of a panel; None with fewer than four people who count.
 
     Args:
         splits: as `half_splits` gives them, for the panel's people.
     """
     num, den = panel.total()
-    present = np.flatnonzero(((num != 0) | (den != 0)).any(axis=1))
+    here: Flags = ((num != 0) | (den != 0)).any(axis=1)
+    present = np.flatnonzero(here)
     if len(present) < FEWEST or not panel.defined().any():
         return None
     num, den, splits = num[present], den[present], splits[:, present]
     estimate = _value(splits @ num, splits @ den, num.sum(axis=0), den.sum(axis=0))
-    parts = [(jackknife_variance(_without_each(num, den, splits)), len(present) - 1)]
+    people, over_seeds, pairs = np.full(panel.people, estimate), np.zeros(0), np.zeros((0, panel.people))
+    people[present] = _without_each(num, den, splits)
     if panel.seeds > 1:
         both = panel.num[:, present], panel.den[:, present]
-        over_seeds = jackknife_variance(_without_seeds(*both, splits))
-        parts.append(seed_part(over_seeds, jackknife_variance(_without_pairs(*both, splits)), panel.seeds))
-    error, degrees = combine(parts)
+        over_seeds, pairs = _without_seeds(*both, splits), np.full((panel.seeds, panel.people), estimate)
+        pairs[:, present] = _without_pairs(*both, splits).reshape(panel.seeds, -1)
+    below = den.sum(axis=0)
+    grain = float((panel.grain[below > TINY] / below[below > TINY]).min())
+    return Replicates(estimate=estimate, here=here, people=people, seeds=over_seeds, pairs=pairs, grain=grain)
+
+
+def fitted(given: Replicates | None, level: float) -> CrossFit | None:
+    """Estimate and interval from replicates."""
+    if given is None:
+        return None
+    error, degrees = given.error()
     margin = t_quantile((1 + level) / 2, degrees) * error if error > TINY else 0.0
-    return CrossFit(estimate=estimate, low=estimate - margin, high=estimate + margin)
+    return CrossFit(estimate=given.estimate, low=given.estimate - margin, high=given.estimate + margin)
+
+
+def cross_fit(panel: Panel, splits: Floats, level: float) -> CrossFit | None:
+    """The cross-fit maximum over all routes of a panel, as `replicates` and `fitted` make it."""
+    return fitted(replicates(panel, splits), level)
 
 
 def _value(num_a: Floats, den_a: Floats, num: Floats, den: Floats) -> float:

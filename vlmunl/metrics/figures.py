@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Literal, TypeAlias
 
-Kind = Literal["number", "calibrated", "text", "list"]
+Kind = Literal["number", "calibrated", "text", "list", "flag"]
 """`calibrated` is a number that is measured against gold, so that a claim on it depends on the controls."""
 Tree: TypeAlias = "Mapping[str, Kind | Tree]"
 
@@ -25,6 +25,9 @@ NAMED = (
 
 ROUTE = "<route>"
 """Stands for the id of each route that the study asks."""
+
+TIER = "<tier>"
+"""Stands for each tier of the study beside that of the headline."""
 
 _ENDS = ("estimate", "low", "high")
 _INTERVAL: Tree = dict.fromkeys(_ENDS, "calibrated")
@@ -47,6 +50,7 @@ ROW: Tree = {
     "wcr_held_out": _WCR,
     "canonical": _INTERVAL,
     "item_wcr": _INTERVAL,
+    "identity_wcr": {**_INTERVAL, "threshold": "calibrated"},
     "retain_did": _INTERVAL,
     "routes": {ROUTE: {**dict.fromkeys(("rho", "low", "high"), "calibrated"), "accuracy": "number"}},
     **dict.fromkeys(("accuracy", "logp", "utility", "refusal", "invalid", "refusal_invalid_retain"), "number"),
@@ -58,6 +62,7 @@ ROW: Tree = {
 
 
 OPTIONAL: Mapping[str, Tree] = {
+    "tiers": {TIER: {**_WCR, "status": "text", "reason": "text", "seeds": "list", "upper_bound": "flag"}},
     "adaptive": {
         **_INTERVAL,
         **dict.fromkeys(("placebo", "headroom", "retain_did"), _INTERVAL),
@@ -65,7 +70,8 @@ OPTIONAL: Mapping[str, Tree] = {
         "budget": "number",
     },
 }
-"""Parts that methods have in some studies only: `adaptive` where there is an attacker."""
+"""Parts that rows have in some studies only: `tiers` where routes of several are asked, `adaptive` of methods where there
+is an attacker."""
 
 
 def is_calibrated(path: str) -> bool:

@@ -7,6 +7,7 @@ format. Each gated person of each verified seed weighs the same, so with one see
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,6 +60,11 @@ class Panel:
             den=self.den[:, :, routes],
             grain=self.grain[routes],
         )
+
+    def at(self, seeds: Sequence[int]) -> Panel:
+        """The same with some of the seeds, by their places."""
+        places = list(seeds)
+        return Panel(num=self.num[places], den=self.den[places], grain=self.grain)
 
     def defined(self) -> Flags:
         """[routes]: is there headroom to divide by?"""

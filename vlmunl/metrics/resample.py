@@ -7,8 +7,8 @@ Of K seeds K - 1 are drawn, with weight K / (K - 1), which makes the variance un
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -23,11 +23,11 @@ class Draws:
     people: Floats
     seeds: Floats
 
-    def groups(self) -> Iterator[tuple[Floats, Indices]]:
+    @cached_property
+    def groups(self) -> tuple[tuple[Floats, Indices], ...]:
         """Each distinct seed weighting and the draws that have it."""
         patterns, which = np.unique(self.seeds, axis=0, return_inverse=True)
-        for i, pattern in enumerate(patterns):
-            yield pattern, np.flatnonzero(which.ravel() == i)
+        return tuple((pattern, np.flatnonzero(which.ravel() == i)) for i, pattern in enumerate(patterns))
 
 
 def draw(streams: Streams, count: int, people: int, seeds: tuple[int, ...]) -> Draws:
@@ -58,7 +58,7 @@ def studentised(panel: Panel, draws: Draws) -> Bootstrap:
     num, den = panel.total()
     estimate, error = _ratio(np.ones((1, panel.people)), num, den, panel.grain)
     deviations = np.empty((draws.people.shape[0], num.shape[1]))
-    for weights, rows in draws.groups():
+    for weights, rows in draws.groups:
         again = _ratio(draws.people[rows], *panel.collapse(weights), panel.grain)
         deviations[rows] = (again[0] - estimate) / again[1]
     bad = ~panel.defined()

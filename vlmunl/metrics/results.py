@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from vlmunl.metrics.adaptive import adaptive
+from vlmunl.metrics.block import Block, block
 from vlmunl.metrics.claims import parse
 from vlmunl.metrics.claims_judge import judge
+from vlmunl.metrics.compare import REFERENCE, comparisons
 from vlmunl.metrics.evidence import Evidence
-from vlmunl.metrics.frame import Frame, RouteInfo, build_frame, check
-from vlmunl.metrics.row import Row, empty_row, result_row
+from vlmunl.metrics.frame import Frame, build_frame, check
+from vlmunl.metrics.identities import Threshold, threshold
+from vlmunl.metrics.power import detectable
+from vlmunl.metrics.row import Row, Scored, empty_row, result_row
 from vlmunl.metrics.rows import Rows
+from vlmunl.metrics.tiers import RouteInfo
 from vlmunl.stages.configs import AggregateConfig
 
 Json = dict[str, Any]
@@ -38,12 +44,12 @@ def results(
         StudyError: manifest and config name different catalogues, or a claim cannot be read.
     """
     conditions = [parse(claim.when) for claim in config.claims]
-    check(config, evidence, tables)
+    check(config, evidence, routes, tables)
     frame = build_frame(config, evidence, tuple(routes), tables)
-    rows: list[Json] = []
-    for spec in config.rows:
-        seeds = frame.seeds_of(spec.name)
-        rows.append(_row(frame, Row(spec, seeds)))
+    placebo = _placebo(frame)
+    limit = threshold(frame, placebo)
+    scored = {spec.name: _row(frame, Row(spec, frame.seeds_of(spec.name)), limit) for spec in config.rows}
+    rows = [part.figures for part in scored.values()]
     by_name = {row["name"]: row for row in rows}
     judged = [judge(condition, by_name) for condition in conditions]
     claims = [
@@ -56,14 +62,30 @@ def results(
         }
         for c, j in zip(config.claims, judged, strict=True)
     ]
-    document: Json = tidy(_header(frame) | {"routes": _routes(frame), "rows": rows, "claims": claims})
+    compared = comparisons(frame, scored, [spec.name for spec in config.rows if spec.kind == "method"])
+    document: Json = tidy(
+        _header(frame)
+        | {"detectable": detectable(frame, placebo), "routes": _routes(frame), "rows": rows}
+        | ({"comparisons": compared} if compared else {})
+        | {"claims": claims}
+    )
     return document
 
 
-def _row(frame: Frame, row: Row) -> Json:
+def _placebo(frame: Frame) -> Block | None:
+    """The placebo on the headline's routes: what is known of chance."""
+    tier = frame.tiers.get(frame.headline)
+    if tier is None:
+        return None
+    return block(frame, REFERENCE, tier, {seed: frame.scores(REFERENCE, seed) for seed in frame.seeds_of(REFERENCE)})
+
+
+def _row(frame: Frame, row: Row, limit: Threshold | None) -> Scored:
     if not row.seeds:
-        return empty_row(row.spec, _why_pending(frame, row.spec.name, row.spec.trials))
-    return result_row(frame, row) | adaptive(frame, row)
+        reason = _why_pending(frame, row.spec.name, row.spec.trials)
+        return Scored(figures=empty_row(row.spec, reason, frame.further))
+    scored = result_row(frame, row, limit)
+    return replace(scored, figures=scored.figures | adaptive(frame, row))
 
 
 def _why_pending(frame: Frame, name: str, trials: int) -> str:
@@ -105,6 +127,8 @@ def _header(frame: Frame) -> Json:
         "n_live": live,
         "tiers": list(config.tiers),
     }
+    if frame.further:
+        catalogue |= {"headline": frame.headline, "by_tier": _by_tier(frame)}
     return {
         "schema": SCHEMA,
         "study": config.study,
@@ -117,6 +141,14 @@ def _header(frame: Frame) -> Json:
         "cells": frame.evidence.counts(),
         "evidence": {"run_manifest_sha256": frame.evidence.sha256},
         "pending": frame.evidence.missing(),
+    }
+
+
+def _by_tier(frame: Frame) -> Json:
+    """How many routes each tier has, and how many of them are live."""
+    return {
+        name: {"n_routes": len(tier.routes), "n_live": int(frame.live[tier.routes].sum())}
+        for name, tier in frame.tiers.items()
     }
 
 

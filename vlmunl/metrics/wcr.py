@@ -8,7 +8,17 @@ from typing import Literal
 import numpy as np
 
 from vlmunl.manifests.gate import t_quantile
-from vlmunl.metrics.crossfit import FEWEST, CrossFit, combine, cross_fit, half_splits, jackknife_variance, seed_part
+from vlmunl.metrics.crossfit import (
+    FEWEST,
+    CrossFit,
+    Replicates,
+    combine,
+    fitted,
+    half_splits,
+    jackknife_variance,
+    replicates,
+    seed_part,
+)
 from vlmunl.metrics.panel import TINY, Flags, Floats, Panel
 from vlmunl.metrics.resample import Bootstrap, Draws, bounds, draw, interval, max_t, studentised
 from vlmunl.rng import Streams
@@ -28,10 +38,14 @@ class Estimate:
 
 @dataclass(frozen=True, kw_only=True)
 class Wcr:
-    """Worst-case recovery over `routes` routes. `worst` is the index of the route with the largest plug-in value."""
+    """Worst-case recovery over `routes` routes. `worst` is the index of the route with the largest plug-in value.
+
+    `parts` are the cross-fit's replicates, from which differences between models are made.
+    """
 
     plug_in: float
     cross_fit: CrossFit | None
+    parts: Replicates | None
     lower: float
     upper: float
     worst: int
@@ -109,9 +123,11 @@ def worst_case(panel: Panel, boot: Bootstrap, routes: Flags, resampler: Resample
     where = np.flatnonzero(usable)
     values = boot.estimate[where]
     lower, upper = max_t(boot, usable, resampler.level)
+    parts = replicates(panel.take(where), resampler.splits())
     return Wcr(
         plug_in=float(values.max()),
-        cross_fit=cross_fit(panel.take(where), resampler.splits(), resampler.level),
+        cross_fit=fitted(parts, resampler.level),
+        parts=parts,
         lower=lower,
         upper=upper,
         worst=int(where[values.argmax()]),
