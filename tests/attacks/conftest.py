@@ -48,5 +48,5 @@ def moved(vlm: Any) -> Any:
     generator = Streams(5).child("moved").torch()
     with torch.no_grad():
         for weight in other.parameters():
-            weight.add_(0.02 * weight.std(correction=0) * torch.randn(weight.shape, generator=generator))
+            weight.add_(0.02 * (weight.std(correction=0) + 0.01) * torch.randn(weight.shape, generator=generator))
     return VLM(other, vlm.processor)
