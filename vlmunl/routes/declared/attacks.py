@@ -53,9 +53,8 @@ ROUTES: tuple[Route, ...] = (
     # T5: with the model before unlearning
     *_after("scale:0.5", "scale_half", "half of the unlearning step", leak=_ORACLE),
     *_after("guided:0.5", "guided_half", "logits half way back to the imprint's", leak=_ORACLE),
-    *_after("guided:2", "guided_double", "logits as far beyond the imprint's", leak=_ORACLE),
 )
 
-CORE = ("logit_lens", "linear_probe", "quantize_8", "quantize_4", "prune_10", "projector_restore", "relearn_attributes")
+CORE = ("logit_lens", "quantize_8", "quantize_4", "prune_10", "projector_restore", "relearn_attributes")
 CORE += ("relearn_unrelated", "scale_half", "guided_half")
 """Of the core set: those with the photo that need nobody set aside."""
