@@ -59,6 +59,9 @@ def described(parts: Iterable[Any]) -> list[Any]:
     made: list[Any] = []
     for part in parts:
         plain = asdict(part)
+        for fact in plain.get("facts", ()):
+            if not fact["aliases"]:  # as in the file
+                del fact["aliases"]
         photos = [*plain.pop("photos", ()), *([plain.pop("photo")] if plain.get("photo") else [])]
         made.append([plain, [pixels(decode(photo)) for photo in photos]])
     return made

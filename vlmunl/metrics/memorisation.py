@@ -23,7 +23,7 @@ def extraction_strength(top: Sequence[bool]) -> float:
     1 if it gives the whole answer, 0 if not even the last token.
     """
     missed = [place for place, hit in enumerate(top) if not hit]
-    return 1.0 - (missed[-1] + 1) / len(top) if missed else 1.0
+    return (len(top) - missed[-1] - 1) / len(top) if missed else 1.0
 
 
 def truth_ratio(logp_right: float, logp_wrong: Sequence[float]) -> float:
