@@ -164,7 +164,7 @@ def test_a_methods_version_reaches_its_cells(path):
     assert_reaches(before, after, ("unlearn/npo_wide/*",))
 
 
-@pytest.mark.parametrize("part", [{"ask": (1,)}, {"image": ("photo:1",)}, {"subject": "name"}, {"spelling": "shout"}])
+@pytest.mark.parametrize("part", [{"ask": (1,)}, {"image": ("photo:1",)}, {"subject": "name"}, {"rewrite": ("shout",)}])
 def test_a_routes_definition_reaches_every_scoring_and_the_results(path, part):
     names = replace(NAMES, routes={**NAMES.routes, "crop": replace(CATALOGUE["crop"], **part)})
     before, after = (plan(pretend.study(path, (), n), pretend.BASE, n) for n in (NAMES, names))
