@@ -1,4 +1,4 @@
-"""`vlmunl routes [NAME]`: the recovery routes, i.e. the ways in which a model is asked, and what a study's ones send."""
+"""`vlmunl routes [NAME]`: the recovery routes, the ways in which a model is asked, and what those of a study send."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ EXAMPLES = (
     "vlmunl routes typographic --preview quick --set 'routes.set=\"full\"'",
 )
 NARROW = 120
-"""Columns below which what a route gives away is left out of the list."""
+"""Columns below which family, format, budget and leak stand under what a route does."""
 
 
 def routes(
@@ -121,19 +121,21 @@ def _listed(ctx: typer.Context, chosen_by: _Filter, *, markdown: bool) -> None:
 def _table(out: Out, chosen: Sequence[Route], catalogue: str) -> None:
     from vlmunl.commands.listing import table
 
-    if out.console.width < NARROW:
-        head, narrow = ("route", "tier", "what it does; family, format, budget"), True
-    else:
-        head, narrow = ("route", "family", "tier", "format", "budget", "what it does", "leak"), False  # type: ignore[assignment]
-    rows = [
-        (r.id, r.tier, f"{r.description}\n  {r.family}, {r.format}, {r.budget}")
-        if narrow
-        else (r.id, r.family, r.tier, r.format, r.budget, r.description, r.leak)
-        for r in chosen
+    head: tuple[str, ...] = ("route", "family", "tier", "format", "budget", "what it does", "leak")
+    rows: list[tuple[object, ...]] = [
+        (r.id, r.family, r.tier, r.format, r.budget, r.description, r.leak) for r in chosen
     ]
+    if out.console.width < NARROW:
+        head = ("route", "tier", "what it does; family, format, budget, leak")
+        rows = [(r.id, r.tier, f"{r.description}\n  {_under(r)}") for r in chosen]
     out.show(table(head, rows))
     out.line()
     out.line(f"{len(chosen)} routes; the whole catalogue is {catalogue}")
+
+
+def _under(route: Route) -> str:
+    rest = f"; gives away {route.leak}" if route.leak else ""
+    return f"{route.family}, {route.format}, {route.budget}{rest}"
 
 
 def _explain(out: Out, route: Route, plugin: str | None) -> None:
@@ -167,8 +169,9 @@ def _preview(
         write_file(file, data)
     shown = len({s.route.id for s in made.shown})
     out = session.out
-    out.document({"schema": 1, "routes": shown, "questions": len(made.shown), "skipped": list(made.skipped),
-                  "files": [str(file) for file in files]})  # fmt: skip
+    written = [str(file) for file in files]
+    counts = {"routes": shown, "questions": len(made.shown)}
+    out.document({"schema": 1, **counts, "skipped": list(made.skipped), "files": written})
     out.line(f"{len(made.shown)} questions by {shown} routes")
     for file in files:
         out.line(f"  {file}")

@@ -10,8 +10,8 @@ from vlmunl.routes.route import Route
 
 HEAD = """# Recovery routes
 
-What `vlmunl routes --markdown` makes of the declarations in `vlmunl/routes/declared/`; not edited by hand. A route is one
-way to ask for a fact. Its tier says what whoever asks must have, its budget how many replies an item costs, and its
+What `vlmunl routes --markdown` makes of the declarations in `vlmunl/routes/declared/`; not edited by hand. A route is
+one way to ask for a fact. Its tier says what whoever asks must have, its budget how many replies an item costs, and its
 leak what the question itself gives away of the person's facts: such a route means something only against a model that
 never knew, asked in the same way. Examples are put on a made-up person, Mira Solden, born in Lima; a picture is shown
 where it says so.

@@ -80,7 +80,7 @@ def prompt(chat: ChatFormat, question: Question) -> str:
     ids = chat.encode(turns, image_at=question.image_at).ids
     if question.reply:
         ids = [*ids, *chat.answer_tokens(question.reply)]
-    text = str(chat.tokenizer.decode([i for i in ids], skip_special_tokens=False))
+    text = str(chat.tokenizer.decode(ids, skip_special_tokens=False))
     mark = re.escape(str(chat.tokenizer.decode([chat.image_token])))
     return re.sub(f"(?:{mark})+", PICTURE, text)
 

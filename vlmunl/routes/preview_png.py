@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import io
 import textwrap
+from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
 from vlmunl.routes.preview import Preview, Shown
 
 COLUMNS, WIDE, SIDE, GAP = 3, 520, 128, 12  # cells in a row; pixels of a cell, a picture, a margin
-_LETTERS, _LINE = 62, 15  # letters in a line, pixels between lines
+_LETTERS, _LINE = 56, 15  # letters in a line, pixels between lines
 _INK, _DIM, _GOOD, _PAPER, _LINES = (27, 29, 33), (100, 104, 112), (23, 107, 58), (255, 255, 255), (217, 218, 222)
 
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 Line = tuple[str, tuple[int, int, int]]
 
 
@@ -23,8 +25,8 @@ def sheet(preview: Preview) -> bytes:
     heights = [max(SIDE, *(len(lines) * _LINE for _, lines in row)) + 2 * GAP for row in rows]
     made = Image.new("RGB", (COLUMNS * WIDE, sum(heights) + 40), _PAPER)
     pen = ImageDraw.Draw(made)
-    pen.text((GAP, GAP), preview.title, fill=_INK, font=ImageFont.load_default(18))
-    font = ImageFont.load_default(11.5)
+    pen.text((GAP, GAP), preview.title, fill=_INK, font=_font(16))
+    font = _font(11)
     top = 40
     for row, height in zip(rows, heights, strict=True):
         for k, (shown, lines) in enumerate(row):
@@ -36,10 +38,20 @@ def sheet(preview: Preview) -> bytes:
     return buffer.getvalue()
 
 
+def _font(size: int) -> Font:
+    """Matplotlib's own sans serif, which has the letters of most languages."""
+    import matplotlib as mpl
+
+    try:
+        return ImageFont.truetype(Path(mpl.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf", size)
+    except OSError:  # a distribution's matplotlib without its fonts
+        return ImageFont.load_default(size)
+
+
 def _cell(
     made: Image.Image,
     pen: ImageDraw.ImageDraw,
-    font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
+    font: Font,
     place: tuple[int, int],
     shown: Shown,
     lines: list[Line],
@@ -49,7 +61,9 @@ def _cell(
         pen.rectangle((x, y, x + SIDE - 1, y + SIDE - 1), outline=_LINES)
         pen.text((x + SIDE // 2, y + SIDE // 2), "no picture", fill=_DIM, font=font, anchor="mm")
     else:
-        made.paste(_fitted(shown.picture), (x, y))
+        small = _fitted(shown.picture)
+        pen.rectangle((x - 1, y - 1, x + small.width, y + small.height), outline=_LINES)
+        made.paste(small, (x, y))
     for i, (text, colour) in enumerate(lines):
         pen.text((x + SIDE + GAP, y + i * _LINE), text, fill=colour, font=font)
 

@@ -52,7 +52,7 @@ def asking() -> str:
         for route in _probes()
         for q in islice(questions(route, person, helpers), len(route.variants))  # those on the first fact
     ]
-    return _digest(jsonable([asked, phrases.TABLES]))
+    return _digest(jsonable([asked, phrases.tables()]))
 
 
 def _digest(value: object) -> str:
