@@ -99,14 +99,14 @@ def _listed(ctx: typer.Context, chosen_by: _Filter, *, markdown: bool) -> None:
     from vlmunl.routes.markdown import page
 
     out, name = globals_of(ctx).out, chosen_by.name
-    known = [CATALOGUE[name]] if name in CATALOGUE.builtin and name is not None else list(CATALOGUE.values())
+    known = list((CATALOGUE.own if name in CATALOGUE.builtin else CATALOGUE).values())
     chosen = chosen_by.of(known)
     fields = [
         {**dict(jsonable(asdict(r))), "budget": r.budget, "plugin": CATALOGUE.origin.get(r.id), "about": dict(rows(r))}
         for r in chosen
     ]
     broken = CATALOGUE.broken if name is None else ()
-    whole = catalogue_hash(CATALOGUE.values())
+    whole = catalogue_hash(CATALOGUE.own.values())
     out.document({"schema": 2, "catalogue": whole, "routes": fields, "broken": list(broken)})
     if markdown:
         out.line(page(chosen).rstrip("\n"))
@@ -130,7 +130,7 @@ def _table(out: Out, chosen: Sequence[Route], catalogue: str) -> None:
         rows = [(r.id, r.tier, f"{r.description}\n  {_under(r)}") for r in chosen]
     out.show(table(head, rows))
     out.line()
-    out.line(f"{len(chosen)} routes; the whole catalogue is {catalogue}")
+    out.line(f"{len(chosen)} routes; the built-in catalogue is {catalogue}")
 
 
 def _under(route: Route) -> str:

@@ -17,6 +17,38 @@ never knew, asked in the same way. Examples are put on a made-up person, Mira So
 where it says so.
 """
 
+OWN = """## A route of your own
+
+A package registers routes by an entry point and may bring its own image change, rewrite or context: in a route's fields
+a name with a dot is a function of a module. An image change is `f(picture, *numbers)` and gives a picture of the same
+size, a rewrite `f(draft, *texts)` and gives the new text (or a draft with another answer, too), a context the same and
+gives turns or sentences that come before. Bump `version` whenever the code changes: it is part of the catalogue's hash.
+A study asks a plug-in's route where it says so: `[routes] include = ["mosaic"]`.
+
+<!-- plugin:begin -->
+```toml
+# pyproject.toml
+[project]
+name = "vlmunl-mosaic"
+version = "1.0"
+[project.entry-points."vlmunl.routes"]
+mosaic = "vlmunl_mosaic:ROUTE"
+```
+
+```python
+# vlmunl_mosaic.py
+from vlmunl.routes.route import Route
+
+ROUTE = Route(id="mosaic", family="mosaic", modality="visual", description="the photo in squares of 8 pixels",
+              source="mine", image=("photo:0 | vlmunl_mosaic.mosaic:8",), version=1)
+
+
+def mosaic(image, side):
+    return image.reduce(int(side)).resize(image.size, 0)
+```
+<!-- plugin:end -->
+"""
+
 
 def page(routes: Sequence[Route]) -> str:
     """One table for each tier, by family, then examples."""
@@ -25,7 +57,7 @@ def page(routes: Sequence[Route]) -> str:
         mine = [r for r in routes if r.tier == tier]
         if mine:
             lines += [f"## {tier}: {what}", "", *_table(mine), ""]
-    lines += ["## Examples", "", *_examples(routes)]
+    lines += [OWN, "## Examples", "", *_examples(routes)]
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
