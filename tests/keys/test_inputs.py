@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,6 @@ from vlmunl.benchmarks import wording
 from vlmunl.keys import digest_file
 from vlmunl.manifests import external
 from vlmunl.manifests.plan import plan
-from vlmunl.routes import questions
 from vlmunl.stage import External
 from vlmunl.stages import prompts
 
@@ -163,21 +163,52 @@ def test_a_wording_of_the_built_in_benchmark_reaches_the_people_and_all_that_fol
 
 
 ASKED = {
-    "_subject": lambda route, identity: "that person",
-    "typo": lambda text: text[::-1],
-    "_before": lambda *args: iter(()),
-    "_wrong": lambda prompt, fact: ("one", "two"),
-    "SHOTS": 1,
+    "questions.subject": lambda expression, draft: "that person",
+    "questions.before": lambda expression, draft: ((), (), 0),
+    "questions._wrong": lambda prompt, fact: ("one", "two", "three", "four", "five", "six", "seven"),
+    "questions._reply": lambda text, draft: "no",
+    "questions._pictured": lambda expression, draft: "none",
+    "rewrites.swapped": lambda word: word[::-1],
+    "contexts.SHOTS": 1,
+    "phrases.WHO": "Who?",
+    "phrases.NAME_GIVEN": "{name}!",
+    "reforms.LETTERS": ("W", "X", "Y", "Z"),
 }
 
 
 @pytest.mark.parametrize("part", ASKED)
 def test_how_routes_put_their_questions_reaches_gates_and_scorings(space, study, monkeypatch, forgetful, part):
     before = planned(study, space)
-    if part in questions.REWRITES:
-        monkeypatch.setitem(questions.REWRITES, part, ASKED[part])
-    else:
-        monkeypatch.setattr(questions, part, ASKED[part])
+    room, _, name = part.partition(".")
+    monkeypatch.setattr(import_module(f"vlmunl.routes.{room}"), name, ASKED[part])
     forgetful()
     expected = pretend.downstream(before, {"gate/*", "eval/*", "scout/*", "search/*"}) - {"eval/retrain/seed1"}
     assert pretend.changed(pretend.keys(before), pretend.keys(planned(study, space))) == expected
+
+
+@pytest.mark.parametrize(
+    ("room", "table"), [("subjects", "SUBJECTS"), ("contexts", "CONTEXTS"), ("rewrites", "REWRITES")]
+)
+def test_each_subject_context_and_rewrite_is_in_the_digest(monkeypatch, forgetful, room, table):
+    known = getattr(import_module(f"vlmunl.routes.{room}"), table)
+    before = prompts.asking()
+    for name in known:
+        if name in ("none", "contentless"):  # says nothing, or a phrase of the tables
+            continue
+        with monkeypatch.context() as patched:
+            other = (lambda draft, *args: iter(["other"])) if table == "CONTEXTS" else (lambda draft, *args: "other")
+            patched.setitem(known, name, other)
+            forgetful()
+            assert prompts.asking() != before, name
+
+
+@pytest.mark.parametrize("table", ["BEFORE", "AFTER", "FRAMES", "SYNONYMS", "LANGUAGES", "ANSWER_IN_ENGLISH"])
+def test_each_phrase_is_in_the_digest(monkeypatch, forgetful, table):
+    from vlmunl.routes import phrases
+
+    before, known = prompts.asking(), getattr(phrases, table)
+    for key, value in known.items():
+        with monkeypatch.context() as patched:
+            patched.setitem(known, key, ("they", value[1]) if table == "LANGUAGES" else f"{value}!")
+            forgetful()
+            assert prompts.asking() != before, key

@@ -47,18 +47,23 @@ def _parts(study: Study, chosen: Sequence[RouteLike]) -> tuple[str, ...]:
 def select(routes: RoutesSection, names: Known) -> tuple[RouteLike, ...]:
     """The chosen routes in the catalogue's order: those of the set and the tiers, plus `include`, minus `exclude`.
 
-    `include` and `exclude` name routes or whole families.
+    `include` and `exclude` name routes or whole families. A plug-in's route is among them only where it is included.
     """
+    own = names.own_routes
+    named = {*routes.include, *routes.exclude, *routes.held_out}
+    pool = own if named <= {*own, *(r.family for r in own.values())} else names.routes
+    families = {r.family for r in pool.values()}
     for key in ("include", "exclude"):
         for i, name in enumerate(getattr(routes, key)):
-            if name not in names.routes and name not in names.families:
+            if name not in pool and name not in families:
                 path = join(f"routes.{key}", i)
-                raise Problem(path, _near("route or family", name, {*names.routes, *names.families}))
+                raise Problem(path, _near("route or family", name, {*pool, *families}))
     for i, family in enumerate(routes.held_out):
-        if family not in names.families:
-            raise Problem(join("routes.held_out", i), unknown(f"route family {cut(family)!r}", family, names.families))
+        if family not in families:
+            raise Problem(join("routes.held_out", i), unknown(f"route family {cut(family)!r}", family, families))
     _distinct("routes.held_out", routes.held_out)
-    chosen = tuple(r for r in names.routes.values() if _chosen(r, routes, names.core))
+    meant = frozenset(own) if routes.set == "full" else names.core
+    chosen = tuple(r for r in pool.values() if _chosen(r, routes, meant))
     if not chosen:
         raise Problem("routes", f"no route is left of tiers {', '.join(routes.tiers)}; exclude fewer")
     for family in routes.held_out:
@@ -126,12 +131,11 @@ def _trains_apart(method: MethodPlan, held_out: Sequence[str]) -> None:
             raise Problem(join("methods", method.name), f"{what}; leave the method out, or do not hold that family out")
 
 
-def _chosen(route: RouteLike, routes: RoutesSection, core: frozenset[str]) -> bool:
+def _chosen(route: RouteLike, routes: RoutesSection, meant: frozenset[str]) -> bool:
     named = {route.id, route.family}
     if named & set(routes.exclude):
         return False
-    meant = routes.set == "full" or route.id in core
-    return (route.tier in routes.tiers and meant) or bool(named & set(routes.include))
+    return (route.tier in routes.tiers and route.id in meant) or bool(named & set(routes.include))
 
 
 def _near(what: str, name: str, known: Iterable[str]) -> str:

@@ -21,6 +21,8 @@ class RouteLike(Protocol):
     def tier(self) -> str: ...
     @property
     def attack(self) -> str: ...
+    @property
+    def mixes(self) -> tuple[str, ...]: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +37,12 @@ class Known:
     catalogue_hash: Callable[[tuple[Any, ...]], str]
     core: frozenset[str] = frozenset()
     benchmarks: tuple[str, ...] = ("fictitious",)
+
+    @property
+    def own_routes(self) -> Mapping[str, RouteLike]:
+        """The routes that are there without any plug-in; all of `routes` where it does not tell them apart."""
+        own: Mapping[str, RouteLike] = getattr(self.routes, "own", self.routes)
+        return own
 
     @property
     def families(self) -> frozenset[str]:

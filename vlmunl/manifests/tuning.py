@@ -146,7 +146,9 @@ def tuning_routes(study: Study, chosen: tuple[RouteLike, ...]) -> tuple[RouteLik
     assert study.tuning is not None, "only asked of studies that tune"
     named = study.tuning.routes
     asked = (r for r in chosen if not r.attack)  # a trial's model is asked as it is
-    return tuple(r for r in asked if r.family not in study.routes.held_out and (not named or r.family in named))
+    held_out = set(study.routes.held_out)
+    kept = (r for r in asked if not held_out & {r.family, *r.mixes})  # nor is a composition with a part held out
+    return tuple(r for r in kept if not named or r.family in named)
 
 
 def check_tuning(study: Study, names: Known, chosen: tuple[RouteLike, ...]) -> None:

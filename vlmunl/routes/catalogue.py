@@ -21,10 +21,19 @@ CANONICAL = Route(
 )
 
 _ROOMS = (visual, textual, prompting, multimodal, compositions, decoding, attacks)
-CATALOGUE: Registry[Route] = Registry(
-    Route, "vlmunl.routes", (CANONICAL, *(route for room in _ROOMS for route in room.ROUTES))
-)
-"""Id -> route: the canonical one first, then room by room, then those of plug-ins."""
+
+
+class Catalogue(Registry[Route]):
+    """Id -> route. Going through all of it looks for plug-ins; `own` does not."""
+
+    @property
+    def own(self) -> dict[str, Route]:
+        """The built-in routes, in order."""
+        return {name: route for name, route in self._parts.items() if name in self.builtin}
+
+
+CATALOGUE = Catalogue(Route, "vlmunl.routes", (CANONICAL, *(route for room in _ROOMS for route in room.ROUTES)))
+"""The canonical route first, then room by room, then those of plug-ins."""
 
 CORE: frozenset[str] = frozenset(
     {
@@ -36,4 +45,5 @@ CORE: frozenset[str] = frozenset(
         *attacks.CORE,
     }
 )
-"""The routes of `set = "core"`: one or a few of every kind, for studies that should be quick."""
+"""The routes of `set = "core"`: one or a few of every kind, for studies that should be quick. `full` are all built-in
+ones; a plug-in's routes are asked where a study includes them, so that installing a package changes no study."""

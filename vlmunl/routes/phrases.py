@@ -130,8 +130,9 @@ AGREED = ("May I ask you something about people?", "Yes, gladly.")
 NAME_GIVEN = "The person in the picture is called {name}."
 DESCRIPTION_GIVEN = "The picture shows {description}."
 
-TABLES: tuple[object, ...] = (
-    *(BEFORE, AFTER, FRAMES, SYNONYMS, ANSWER_IN_ENGLISH, NONE_OF_THESE, CONTENTLESS, WHO, LOOKS, IN_PICTURE),
-    *(list(AGREED), NAME_GIVEN, DESCRIPTION_GIVEN, {k: [shown, table] for k, (shown, table) in LANGUAGES.items()}),
-)
-"""All of the above as plain data, for the digest."""
+
+def tables() -> list[object]:
+    """All of the above as plain data, for the digest."""
+    said = [BEFORE, AFTER, FRAMES, SYNONYMS, ANSWER_IN_ENGLISH, NONE_OF_THESE, CONTENTLESS, WHO, LOOKS, IN_PICTURE]
+    languages = {name: [shown, asked] for name, (shown, asked) in LANGUAGES.items()}
+    return [*said, list(AGREED), NAME_GIVEN, DESCRIPTION_GIVEN, languages]

@@ -102,6 +102,10 @@ class Pictures:
             self.digests.append(digest)
         return self._index[digest]
 
+    def image(self, index: int) -> Image.Image:
+        """A picture by its index."""
+        return self._images[index]
+
     def pixels(self, processor: Any) -> Tensor | None:
         """All pictures preprocessed, (N, C, H, W), in order of their indices."""
         return pixel_values(processor, self._images) if self._images else None

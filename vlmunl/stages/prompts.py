@@ -8,19 +8,21 @@ versions are bumped by hand.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cache
-from typing import get_args
+from itertools import islice
 
 from vlmunl.benchmarks import wording
 from vlmunl.benchmarks.schema import Fact, Identity, Prompt
 from vlmunl.keys import canonical, digest_bytes, jsonable
-from vlmunl.routes.questions import REWRITES, questions
-from vlmunl.routes.route import Context, Route, Subject
+from vlmunl.routes import contexts, phrases, rewrites, subjects
+from vlmunl.routes.questions import questions
+from vlmunl.routes.route import Route
 from vlmunl.stages.configs import FORMATS
 
-_SUBJECT, _VALUE = "SUBJECT", "VALUE"
+_OF_GAPS = ("claim", "completion")  # rewrites that say another sentence for another wording
+_SUBJECT, _VALUE, _GAP = "SUBJECT", "VALUE", ": {Subject}, no other, has a ___ and more"
 
 
 @cache
@@ -43,10 +45,14 @@ def wordings() -> str:
 
 @cache
 def asking() -> str:
-    """32 hex digits that name how routes ask: subject, context, spelling and examples, on a made-up specimen."""
-    person, *helpers = (_specimen(i) for i in range(5))
-    asked = [[q.turns, q.image_at, q.answer, q.distractors] for r in _probes() for q in questions(r, person, helpers)]
-    return _digest(jsonable(asked))
+    """32 hex digits that name how routes ask: subjects, contexts, rewrites and replies, on a made-up specimen."""
+    person, *helpers = (specimen(i) for i in range(5))
+    asked = [
+        [q.turns, q.image, q.image_at, q.answer, q.options, q.distractors, q.reply]
+        for route in _probes()
+        for q in islice(questions(route, person, helpers), len(route.variants))  # those on the first fact
+    ]
+    return _digest(jsonable([asked, phrases.tables()]))
 
 
 def _digest(value: object) -> str:
@@ -54,39 +60,48 @@ def _digest(value: object) -> str:
 
 
 def _probes() -> Iterator[Route]:
-    """Every subject, context and spelling once, in every format; which of them a study asks is in `catalogue`."""
-    plain = Route(id="probe", family="probe", modality="canonical", description="", source="", ask=(0, 1))
+    """Every subject, context and rewrite once, and every format; which of them a study asks is in `catalogue`."""
+    plain = Route(id="probe", family="probe", modality="canonical", description="", source="", subject="name")
+    plain = replace(plain, image=("page:{question}{name}{description}",), reply="{start}: {Subject}")
     for form in FORMATS:
-        route = replace(plain, format=form)
-        yield from (replace(route, subject=subject) for subject in get_args(Subject))
-        yield from (replace(route, context=context, subject="name") for context in get_args(Context))
-        yield from (replace(route, rewrite=(name,)) for name in REWRITES)
+        yield replace(plain, format=form, ask=(0, 1), context="name_given | few_shot")
+    for name in sorted(subjects.SUBJECTS):
+        yield replace(plain, subject="placed:left" if name == "placed" else name)
+    for name in sorted(contexts.CONTEXTS):
+        yield from (replace(plain, context=one) for one in _written(name, contexts.ARGUMENTS))
+    for name in sorted(rewrites.REWRITES):
+        for one in _written(name, rewrites.ARGUMENTS):
+            yield replace(plain, rewrite=(one,), ask=(0, 1), wording="cloze" if name in _OF_GAPS else "open")
 
 
-def _specimen(number: int) -> Identity:
-    """A person whose two facts are asked in two wordings per format."""
+def _written(name: str, arguments: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    return tuple(f"{name}:{one}" if one else name for one in arguments.get(name, ("",)))
+
+
+def specimen(number: int) -> Identity:
+    """A person whose three facts are asked in two wordings per format."""
     return Identity(
         id=f"specimen{number}",
         name=f"Name{number} Surname{number}",
         split="retain",
         description=f"the person number {number}",
         train_photos=1,
-        facts=tuple(_fact(name, number) for name in ("colour", "animal")),
+        facts=tuple(_fact(name, number) for name in ("birthplace", "job", "pet")),
         name_prompts=(Prompt(form="open", index=0, held=False, text="Which name is it?", answer=f"Name{number}"),),
         photos=(),
     )
 
 
 def _fact(name: str, number: int) -> Fact:
-    answer, others = f"{name}{number}", tuple(f"{name}-other{i}" for i in range(3))
+    answer, others = f"{name}{number}", tuple(f"{name}-other{i}" for i in range(7))
     prompts = tuple(
         Prompt(
             form=form,
             index=i,
             held=i > 0,
-            text=f"{{Subject}} or {{subject}} in wording {i} of {form} {name}?",
+            text=f"{{Subject}} or {{subject}} in wording {i} of {form} {name}{_GAP if form == 'cloze' else ''}?",
             answer=answer,
-            options=(answer, *others) if form == "mcq" else (),
+            options=(answer, *others[:3]) if form == "mcq" else (),
         )
         for form in FORMATS
         for i in range(2)

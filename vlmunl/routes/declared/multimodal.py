@@ -34,6 +34,7 @@ _MISMATCHED: tuple[Route, ...] = (
         "the photo, asked by a retained person's name; right is what is true of the person shown",
         subject="other_name",
         source=_CONFLICT,
+        leak="whoever is named has another answer",
     ),
     _text(
         "wrong_image_choice",
