@@ -131,8 +131,9 @@ def test_people_by_themselves(aggregate):
     document = aggregate(World(models=MODELS), (*ROLES, *METHODS))
     shares = {r["name"]: r["identity_wcr"] for r in document["rows"]}
     assert {k: v for k, v in shares["gold"].items() if k != "threshold"} == {"estimate": 0, "low": 0, "high": 0}
-    assert shares["imprint"]["estimate"] == shares["leaky"]["estimate"] == 1
-    assert shares["leaky"]["low"] < 1
+    assert shares["imprint"]["estimate"] == 1
+    assert shares["leaky"]["estimate"] > 0.7
+    assert shares["imprint"]["low"] < 1
     assert shares["placebo"]["estimate"] <= 0.05
     assert shares["clean"]["estimate"] < 0.5
     assert len({part["threshold"] for part in shares.values()}) == 1

@@ -22,7 +22,17 @@ COMPARE: dict[type[ast.cmpop], tuple[str, Callable[[float, float], bool]]] = {
     ast.Lt: ("<", operator.lt), ast.LtE: ("<=", operator.le), ast.Gt: (">", operator.gt),
     ast.GtE: (">=", operator.ge), ast.Eq: ("==", operator.eq), ast.NotEq: ("!=", operator.ne),
 }  # fmt: skip
-_CALIBRATED = ("canonical", "wcr", "wcr_held_out", "item_wcr", "identity_wcr", "retain_did", "routes", "tiers")
+_CALIBRATED = (
+    "canonical",
+    "wcr",
+    "wcr_held_out",
+    "item_wcr",
+    "identity_wcr",
+    "retain_did",
+    "routes",
+    "tiers",
+    "versus",
+)
 _UNCALIBRATED_LEAF = "accuracy"
 _HINT = "allowed: figures such as npo.wcr.lower, numbers, + - * /, comparisons, and, or, not, parentheses"
 
