@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from vlmunl.latex.cells import constants, interval_cell, method_groups, missing_cell, titled
 from vlmunl.latex.notes import pending_reason, provenance, row_status, wcr_notes
 from vlmunl.latex.numerals import ABSENT, decimal
@@ -57,10 +59,8 @@ def detectable_notes(found: Detectable | None) -> tuple[str, ...]:
         return ()
     if found.recovery is None:
         return (f"On most routes this study could not have seen even all of the knowledge at {found.power:.0%} power.",)
-    return (
-        f"This study could have seen a recovery of {decimal(found.recovery)} on one route ({found.power:.0%} power; "
-        f"{decimal(found.least)} to {decimal(found.most)}, by route).",
-    )
+    seen = f"This study could have seen a recovery of {decimal(found.recovery)} on one route ({found.power:.0%} power; "
+    return (seen + f"{decimal(found.least)} to {decimal(found.most)}, by route).",)
 
 
 def _line(row: ModelRow, results: Results) -> tuple[Cell, ...]:
@@ -68,12 +68,7 @@ def _line(row: ModelRow, results: Results) -> tuple[Cell, ...]:
     if row.is_pending:
         status = row_status(row, results)
         cells = [missing_cell(status, column) for column in _COLUMNS[1:]]
-        noted = Cell(
-            text=cells[-1].text,
-            raw=cells[-1].raw,
-            emphasis="faint",
-            note=f"{row.label}: {pending_reason(row, results)}",
-        )
+        noted = replace(cells[-1], note=f"{row.label}: {pending_reason(row, results)}")
         return (name, *cells[:-1], noted)
     cells = [interval_cell(row.wcr.cross_fit if row.wcr else None)]
     for other in ("best", "placebo"):

@@ -196,7 +196,9 @@ def _best(node: Node) -> Best | None:
 
 def _difference(node: Node, key: str) -> Difference | None:
     interval, part = node.interval(key), node.node(key)
-    return interval and Difference(interval=interval, p=part.number("p"), p_holm=part.number("p_holm"))
+    if interval is None:
+        return None
+    return Difference(interval=interval, p=part.number("p"), p_holm=part.number("p_holm"))
 
 
 def _detectable(node: Node) -> Detectable | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from vlmunl.latex.cells import constants, interval_cell, method_groups, missing_cell, titled
 from vlmunl.latex.notes import pending_reason, provenance, row_status, wcr_notes
@@ -56,8 +57,7 @@ def _line(row: ModelRow, results: Results, columns: tuple[Column, ...]) -> tuple
     name = Cell(text=row.label, raw=(row.name, row.label))
     if row.is_pending:
         status, reason = row_status(row, results), pending_reason(row, results)
-        last = missing_cell(status, columns[-1])
-        noted = Cell(text=last.text, raw=last.raw, emphasis=last.emphasis, note=f"{row.label}: {reason}")
+        noted = replace(missing_cell(status, columns[-1]), note=f"{row.label}: {reason}")
         return (name, *(missing_cell(status, column) for column in columns[1:-1]), noted)
     cells = [name, *_cells(row.wcr, "")]
     for i, tier in enumerate(results.further):
@@ -65,7 +65,7 @@ def _line(row: ModelRow, results: Results, columns: tuple[Column, ...]) -> tuple
         if part is None or part.status == "pending":
             reason = f"{row.label}, {tier}: {part.reason if part else 'no figures'}"
             first, second = (missing_cell("pending", column) for column in columns[3 + 2 * i : 5 + 2 * i])
-            cells += [first, Cell(text=second.text, raw=second.raw, emphasis=second.emphasis, note=reason)]
+            cells += [first, replace(second, note=reason)]
         else:
             cells += _cells(part.wcr, f"{row.label}, {tier}: {part.reason}" if part.reason else "")
     return tuple(cells)

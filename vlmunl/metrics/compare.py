@@ -86,6 +86,8 @@ def best(rows: list[Json], compared: Json) -> Json:
 
 def pair(compared: Json, first: str, second: str | None) -> Json | None:
     """`first` minus `second`, whichever way round it was computed; None if it was not."""
+    if second is None:
+        return None
     if second in compared.get(first, {}):
         part: Json = compared[first][second]
         return part

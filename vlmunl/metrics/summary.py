@@ -117,24 +117,23 @@ def _tiers(document: Json) -> tuple[str, ...]:
     catalogue = document["catalogue"]
     if "by_tier" not in catalogue:
         return ()
-    further = [tier for tier in catalogue["tiers"] if tier != catalogue["headline"] and tier in catalogue["by_tier"]]
-    lines = ["| model | " + " | ".join(f"{tier} | worst route" for tier in (catalogue["headline"], *further)) + " |"]
+    head = catalogue["headline"]
+    further = [tier for tier in catalogue["tiers"] if tier != head and tier in catalogue["by_tier"]]
+    lines = ["| model | " + " | ".join(f"{tier} | worst route" for tier in (head, *further)) + " |"]
     lines.append("|---|" + "---:|---|" * (1 + len(further)))
     reasons: dict[str, None] = {}
     for row in document["rows"]:
         parts = [row["wcr"] or {}, *(row["tiers"].get(tier, {}) for tier in further)]
-        cells = [
-            cell for part in parts for cell in (_interval(part.get("cross_fit")), part.get("worst_route") or ABSENT)
-        ]
+        cells = [f"{_interval(part.get('cross_fit'))} | {part.get('worst_route') or ABSENT}" for part in parts]
         lines.append(f"| {_labelled(row)} | " + " | ".join(cells) + " |")
         if row["n_seeds"]:
-            said = ((tier, row["tiers"][tier]["reason"]) for tier in further)
-            reasons |= {f"- {_labelled(row)}, {tier}: {_plain(reason)}": None for tier, reason in said if reason}
+            why = ((tier, row["tiers"][tier]["reason"]) for tier in further)
+            reasons |= {f"- {_labelled(row)}, {tier}: {_plain(reason)}": None for tier, reason in why if reason}
     counts = ", ".join(f"{t} {n['n_live']} live of {n['n_routes']}" for t, n in catalogue["by_tier"].items())
-    lines += ["", f"Routes: {counts}. Each tier is a worst case over its own live routes; only {catalogue['headline']} "
-              "enters a verdict." + (" T5 starts from the old checkpoint: an upper bound." if "T5" in further else "")]  # fmt: skip
+    said = f"Routes: {counts}. Each tier is a worst case over its own live routes; only {head} enters a verdict."
+    said += " T5 starts from the old checkpoint: an upper bound." if "T5" in further else ""
     shown = list(reasons)[:_SHOWN_CELLS]
-    return ("## Tiers", "\n".join([*lines, *([""] if shown else []), *shown]))
+    return ("## Tiers", "\n".join([*lines, "", said, *([""] if shown else []), *shown]))
 
 
 def _differences(document: Json) -> tuple[str, ...]:
@@ -146,8 +145,7 @@ def _differences(document: Json) -> tuple[str, ...]:
         said.append(
             f"The least WCR of an assessable method is that of {labels[leader['method']]}. "
             + (f"Not told apart from it (Holm's correction over all pairs): {alike}. " if alike else "")
-            + f"{leader['apart']} assessable {'methods recover' if leader['apart'] != 1 else 'method recovers'} "
-            "more or less than it beyond chance."
+            + f"{_count(leader['apart'], 'assessable method')} beyond chance above it."
         )
     if found and found["recovery"] is not None:
         said.append(

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Literal
 
 from vlmunl.errors import StudyError
@@ -77,14 +78,15 @@ class Sources:
     def of(self, path: Path) -> Uses:
         """Cell -> its part, in the manifest's order; empty for what the study file alone decides."""
         section, *rest = path or ("",)
+        if section in ("comparisons", "best"):
+            return self._in_order
         find: dict[str, Callable[[list[str]], Uses]] = {
             "rows": self._rows,
             "routes": self._routes,
             "seeds": self._seeds,
             "n": self._n,
             "claims": self._claims,
-            "detectable": lambda below: self._chance(),
-            **dict.fromkeys(("comparisons", "best"), lambda below: self._compared()),
+            "detectable": lambda below: self._chance,
             "catalogue": lambda below: self._routes(["", "live"]) if below in ([], ["n_live"]) else {},
             **dict.fromkeys(("cells", "pending", "evidence"), lambda below: dict.fromkeys(self.cells, "status")),
         }
@@ -113,6 +115,8 @@ class Sources:
 
     def _field(self, row: str, field: list[str]) -> Uses:
         seeds = tuple(self.document.rows[row]["seeds"])
+        if field[0] == "versus":
+            return self._compared
         if not seeds:  # no figure, but a reason: that of the first cell that is not verified
             return {} if _RULES.get(field[0], _OWN) is None else dict.fromkeys(self.needed(row), "status")
         rule = _RULES.get(field[0], _WORST)
@@ -120,14 +124,12 @@ class Sources:
             rule = _ON_KEPT_ITEMS
         if field[0] == "named" and len(field) > 1:
             rule = _named(field[1])
-        if field[0] == "versus":
-            return self._compared()
         if rule is None:
             return {}
         if self._attacked(field):
             rule = replace(rule, attacks=True)
         if rule.placebo is not None:
-            return _union([self._chance(), *(self._mine(row, seed, rule) for seed in seeds)])
+            return _union([self._chance, *(self._mine(row, seed, rule) for seed in seeds)])
         return _union([self._scale(rule, seeds), *(self._mine(row, seed, rule) for seed in seeds)])
 
     def _mine(self, row: str, seed: int, rule: _Rule) -> Uses:
@@ -169,20 +171,27 @@ class Sources:
             return bool(self.document.tree["routes"][field[1]]["tier"] != headline)
         return headline != "T0" or field[0] == "routes"
 
+    @cached_property
     def _chance(self) -> Uses:
         """What luck reaches, of the placebo against gold."""
         seeds = self.document.rows["placebo"]["seeds"] if "placebo" in self.document.rows else ()
         known = _union(self._mine("placebo", seed, _WORST) for seed in seeds)
-        missing = {f"eval/placebo/seed{seed}": "status" for seed in self.document.counted}
+        missing: Uses = {f"eval/placebo/seed{seed}": "status" for seed in self.document.counted}
         return _union([self._scale(_WORST, ()), known, missing])
 
+    @cached_property
+    def _in_order(self) -> Uses:
+        uses = self._compared
+        return {cell: uses[cell] for cell in self.cells if cell in uses}
+
+    @cached_property
     def _compared(self) -> Uses:
         """Every method and the placebo: one difference is corrected for all the others."""
         names = [name for name, row in self.document.rows.items() if row["kind"] == "method" or name == "placebo"]
         seeds = {name: self.document.rows[name]["seeds"] for name in names}
         used = [self._mine(name, seed, _WORST) for name in names for seed in seeds[name]]
-        missing = [dict.fromkeys(self.needed(name), "status") for name in names]
-        return _union([self._scale(_WORST, ()), *used, *missing])
+        missing: Uses = {cell: "status" for name in names for cell in self.needed(name)}
+        return _union([self._scale(_WORST, ()), *used, missing])
 
     def _routes(self, rest: list[str]) -> Uses:
         if len(rest) > 1 and rest[1] not in ("live", "headroom"):
