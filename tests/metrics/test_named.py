@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import random
+from statistics import NormalDist
 
 import numpy as np
 import pytest
@@ -15,8 +16,11 @@ from vlmunl.metrics.figures import NAMED
 from vlmunl.metrics.named import (
     Likelihoods,
     Measured,
+    _of_pairs,
+    _wins,
     auc,
     forget_efficacy,
+    logit_interval,
     mia_resistance,
     named_metrics,
     retain_performance,
@@ -223,3 +227,28 @@ def test_rows_of_tuning_people_move_no_figure(aggregate, monkeypatch, draw):
     before = aggregate(world, ROWS)
     with_strangers(monkeypatch, tuned)
     assert aggregate(world, ROWS) == before
+
+
+@pytest.mark.parametrize(("people", "alike"), [(16, 0.0), (16, 0.7), (48, 0.3)])
+@pytest.mark.parametrize("true", [0.8, 0.92, 0.97])
+def test_the_interval_of_a_strong_attack_covers_its_truth(people, alike, true):
+    """Normal scores, `alike` within a person; 200 studies, so that one of nominal .95 covers above .90."""
+    rng = np.random.default_rng(round(1000 * true) + people)
+    apart, covered = math.sqrt(2) * NormalDist().inv_cdf(true), 0
+    for _ in range(200):
+        person, fact = rng.standard_normal((2, people, 1)), rng.standard_normal((2, people, 6))
+        scores = math.sqrt(alike) * person + math.sqrt(1 - alike) * fact
+        inside, outside = (Likelihoods(nll=-s, tokens=np.ones_like(s)) for s in (scores[0] + apart, scores[1]))
+        found = _of_pairs(_wins([inside], [outside]), 0.95, "auc")
+        covered += found.low <= true <= found.high
+    assert 0.90 <= covered / 200 <= 1.0
+
+
+def test_the_interval_of_a_share_in_log_odds():
+    low, high = logit_interval(0.9, 0.03, 2.0, 0.01)
+    odds = [math.log(x / (1 - x)) for x in (low, 0.9, high)]
+    assert odds[1] - odds[0] == pytest.approx(odds[2] - odds[1]) == pytest.approx(2 * 0.03 / 0.09)
+    assert 0.9 - low > high - 0.9
+    assert logit_interval(1.0, 0.01, 2.0, 0.01)[1] == 1.0
+    assert 0.9 < logit_interval(1.0, 0.01, 2.0, 0.01)[0] < 1.0
+    assert logit_interval(0.0, 0.01, 2.0, 0.01)[0] == 0.0

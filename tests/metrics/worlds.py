@@ -32,8 +32,15 @@ class FakeRoute:
     attack: str = ""
 
 
+ATTACKS = {"rank": "", "prune": "prune:0.1", "relearn": "relearn:benign", "diff": "guided"}
+TIERS = {"rank": "T2", "prune": "T4", "relearn": "T4", "diff": "T5"}
+
+
 def routes(ids: tuple[str, ...] = ROUTES) -> tuple[FakeRoute, ...]:
-    return tuple(FakeRoute(r, r.partition("#")[0], FORMAT.get(r.partition("#")[0], "open")) for r in ids)
+    kinds = [(r, r.partition("#")[0]) for r in ids]
+    return tuple(
+        FakeRoute(r, k, FORMAT.get(k, "open"), TIERS.get(k, "T0"), attack=ATTACKS.get(k, "")) for r, k in kinds
+    )
 
 
 Chance = Callable[[str], float]
@@ -71,12 +78,13 @@ class World:
         """The same number for the same key, whatever else the world contains."""
         return xxhash.xxh3_64_intdigest(repr((self.draw, *key)).encode()) / 2**64
 
-    def eval_rows(self, row: str, seed: int) -> list[dict[str, Any]]:
+    def eval_rows(self, row: str, seed: int, attack: str = "") -> list[dict[str, Any]]:
         seed = -1 if row == "base" else seed
         chance, rows = self.chance(row), []
+        asked = [r for r in self.route_ids if ATTACKS.get(r.partition("#")[0], "") == attack]
         for person in self.names("f"):
             for item in range(self.items):
-                for route in self.route_ids:
+                for route in asked:
                     for variant in range(2 if self.format(route) in ("mcq", "truefalse") else 1):
                         key = (row, seed, person, item, route, variant)
                         right = self.uniform(*key) < chance(route)
@@ -84,7 +92,7 @@ class World:
         kept = self.general.get(row, 0.95)
         for person in self.names("r"):
             for item in range(self.items):
-                for route in self.route_ids:
+                for route in asked:
                     right = self.uniform(row, seed, person, item, route) < kept
                     rows.append(line("retain", person, f"a{item}", route, 0, right))
         for group in ("visual", "context", "neighbour"):
@@ -118,6 +126,10 @@ class World:
             for row in rows:
                 if row != "base":
                     todo.append((f"eval/{row}/seed{seed}", lambda row=row, seed=seed: self.eval_rows(row, seed)))
+                    for attack in dict.fromkeys(r.attack for r in routes(self.route_ids) if r.attack):
+                        cell = f"attack/{row}/seed{seed}/{attack.replace(':', '-')}"
+                        make = lambda row=row, seed=seed, attack=attack: self.eval_rows(row, seed, attack)  # noqa: E731
+                        todo.append((cell, make))
         for cell, make in todo:
             status, reason = missing.get(cell, ("verified", ""))
             cells.append(

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from vlmunl.adaptive.search import Score
 from vlmunl.routes.pictures import Pictures
 from vlmunl.routes.questions import questions
-from vlmunl.stages.configs import FORMATS
 from vlmunl.stages.asked_model import asked_model
+from vlmunl.stages.configs import FORMATS
 from vlmunl.stages.gate import gate_routes
 from vlmunl.stages.rows import Asked, Row, of_question, score_rows
 

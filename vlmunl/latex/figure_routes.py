@@ -53,7 +53,7 @@ def routes_figure(results: Results) -> Figure:
     """One cell per route and model; the worst live route is framed, dead routes are struck, held-out ones starred."""
     rows = scored_rows(results)
     labels = [_route_label(route, results) for route in results.routes]
-    names = [_family_label(name, routes[0].held_out) for name, routes in families(results).items()]
+    names = [_family_label(name, routes[0].held_out) for name, routes in _groups(results)]
     heads = d.labels([row.label for row in rows])
     left_family, left_route = d.widest(names, d.SMALL) + 0.16, d.widest(labels, d.SMALL) + 0.1
     left, top = left_family + left_route + 0.04, max(d.widest(heads, d.SMALL) * 0.87 + 0.2, 0.3)
@@ -78,11 +78,14 @@ def routes_figure(results: Results) -> Figure:
 
 
 def _lay(results: Results, rows: tuple[ModelRow, ...], cell: float) -> _Place:
-    """Families in catalogue order, those that were held out together at the end."""
+    """Families in catalogue order, tier by tier, in each those that were held out together at the end."""
     y, routes, groups = 0.0, [], []
-    held_out_last = sorted(families(results).items(), key=lambda family: family[1][0].held_out)
-    for i, (name, members) in enumerate(held_out_last):
-        if i and members[0].held_out and not held_out_last[i - 1][1][0].held_out:
+    placed = _groups(results)
+    for i, (name, members) in enumerate(placed):
+        before = placed[i - 1][1][0] if i else members[0]
+        if before.tier != members[0].tier:
+            y += 4 * _GAP
+        elif members[0].held_out and not before.held_out:
             y += 2 * _GAP
         start = y
         for route in members:
@@ -93,6 +96,18 @@ def _lay(results: Results, rows: tuple[ModelRow, ...], cell: float) -> _Place:
     split = sum(row.name in ("base", "imprint", "placebo") for row in rows)
     width = min(max(cell, _NARROW), _WIDE)
     return _Place(rows=rows, routes=tuple(routes), families=tuple(groups), cell=width, split=split)
+
+
+def _groups(results: Results) -> list[tuple[str, tuple[Route, ...]]]:
+    """Families with their routes; with more tiers than one the routes of each tier, and its name before theirs."""
+    if not results.further:
+        return sorted(families(results).items(), key=lambda family: family[1][0].held_out)
+    made = []
+    for tier in sorted({route.tier for route in results.routes}):
+        parts = [(name, tuple(r for r in some if r.tier == tier)) for name, some in families(results).items()]
+        known = sorted((part for part in parts if part[1]), key=lambda part: part[1][0].held_out)
+        made += [(f"{tier} {name}", some) for name, some in known]
+    return made
 
 
 def _route_label(route: Route, results: Results) -> str:
@@ -125,7 +140,7 @@ def _cell(axes: Axes, x: float, y: float, width: float, row: ModelRow, route: Ro
     score = row.routes.get(route.id)
     rho = score.rho if score else None
     dead = route_state(route, results) == "dead"
-    worst = row.wcr is not None and row.wcr.worst_route == route.id
+    worst = route.id in row.worst_routes
     face = "white" if rho is None or dead else _colours()(min(max(rho, 0.0), 1.0))
     box = Rectangle((x, y), width, _STEP, facecolor=face, edgecolor="#e4e4e4", lw=0.4)
     if dead or rho is None:

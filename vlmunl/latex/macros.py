@@ -94,6 +94,11 @@ def figures(results: Results) -> Iterator[Figure]:
         yield from _missing(_interval(("route", route.id, "headroom"), route.headroom), results.seedless)
     for row in results.rows:
         yield from _missing(_row(row), row_status(row, results) if row.is_pending else "")
+    if results.detectable:
+        for name in ("power", "recovery", "least", "most"):
+            yield ("detectable", name), getattr(results.detectable, name)
+    if results.best:
+        yield from ((("best", "method"), results.best.method), (("best", "apart"), results.best.apart))
     for claim in results.claims:
         yield ("claim", claim.name), supported_in_words(claim.supported)
 
@@ -126,12 +131,18 @@ def _seed(seed: Seed) -> Iterator[Figure]:
 def _row(row: ModelRow) -> Iterator[Figure]:
     for name in ("label", "views", "verdict", "n_seeds", "trials", *_ROW_NUMBERS):
         yield (row.name, name), getattr(row, name)
-    for name in ("canonical", "item_wcr", "retain_did"):
+    for name in ("canonical", "item_wcr", "identity_wcr", "retain_did"):
         yield from _interval((row.name, name), getattr(row, name))
     yield from _wcr((row.name, "wcr"), row.wcr)
     yield from _wcr((row.name, "wcr_held_out"), row.wcr_held_out)
     if row.searched:
         yield from _adaptive((row.name, "adaptive"), row.adaptive)
+    for other, apart in row.versus.items():
+        yield from _interval((row.name, "versus", other), apart.interval if apart else None)
+        yield from (((row.name, "versus", other, name), getattr(apart, name, None)) for name in ("p", "p_holm"))
+    for tier, found in row.tiers.items():
+        missing = found.status if found.wcr is None else ""
+        yield from _missing(_wcr((row.name, "tiers", tier), found.wcr), missing)
     for name, interval in row.named.items():
         yield from _interval((row.name, "named", name), interval)
     for part, value in row.utility_parts.items():

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
 from vlmunl.errors import VlmunlError
+from vlmunl.latex.node import HINT, Node, node_of
 from vlmunl.latex.results import (
     COUNTS,
     FORMATS,
@@ -19,92 +17,21 @@ from vlmunl.latex.results import (
     THRESHOLDS,
     UTILITY_PARTS,
     Adaptive,
+    Best,
     Claim,
+    Detectable,
+    Difference,
     GateFormat,
-    Interval,
     ModelRow,
     PendingCell,
     Results,
     Route,
     RouteScore,
     Seed,
+    TierWcr,
     Tuning,
     Wcr,
 )
-
-_HINT = "write the file anew: vlmunl aggregate STUDY --force"
-
-
-@dataclass(frozen=True)
-class _Node:
-    """A JSON object and the dotted path to it, so that every error can name the place."""
-
-    fields: Mapping[str, object]
-    path: str
-
-    def _fail(self, key: str, wanted: str, found: object) -> VlmunlError:
-        where = ascii(f"{self.path}.{key}".lstrip("."))[1:-1][:200]
-        return VlmunlError(f"verified results: {where} must be {wanted}, found {type(found).__name__}", _HINT)
-
-    def number(self, key: str) -> float | None:
-        value = self.fields.get(key)
-        if value is None:
-            return None
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or abs(value) > sys.float_info.max:
-            raise self._fail(key, "a number or null", value)
-        return float(value)
-
-    def count(self, key: str) -> int | None:
-        value = self.fields.get(key)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
-            raise self._fail(key, "a whole number or null", value)
-        return value
-
-    def text(self, key: str) -> str:
-        value = self.fields.get(key)
-        if value is None:
-            return ""
-        if not isinstance(value, str):
-            raise self._fail(key, "a string or null", value)
-        return value
-
-    def flag(self, key: str) -> bool | None:
-        value = self.fields.get(key)
-        if value is not None and not isinstance(value, bool):
-            raise self._fail(key, "true, false or null", value)
-        return value
-
-    def node(self, key: str) -> _Node:
-        """The object at `key`; an empty one if it is missing or null."""
-        value = self.fields.get(key)
-        if value is None:
-            value = {}
-        if not isinstance(value, dict):
-            raise self._fail(key, "an object or null", value)
-        return _Node(value, f"{self.path}.{key}")
-
-    def nodes(self, key: str) -> tuple[_Node, ...]:
-        return tuple(_node(item, f"{self.path}.{key}[{i}]") for i, item in enumerate(self.items(key)))
-
-    def items(self, key: str) -> list[object]:
-        value = self.fields.get(key)
-        if value is None:
-            return []
-        if not isinstance(value, list):
-            raise self._fail(key, "a list or null", value)
-        return value
-
-    def counts(self, key: str) -> tuple[int, ...]:
-        """The whole numbers of a list."""
-        listed = _Node({str(i): item for i, item in enumerate(self.items(key))}, f"{self.path}.{key}")
-        return tuple(number for i in listed.fields if (number := listed.count(i)) is not None)
-
-    def interval(self, key: str) -> Interval | None:
-        node = self.node(key)
-        estimate = node.number("estimate")
-        if estimate is None:
-            return None
-        return Interval(estimate=estimate, low=node.number("low"), high=node.number("high"))
 
 
 def read_results(path: Path) -> Results:
@@ -115,7 +42,7 @@ def read_results(path: Path) -> Results:
     try:
         document = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
     except (OSError, ValueError, RecursionError) as error:
-        raise VlmunlError(f"verified results are not valid JSON: {ascii(str(error))[1:200]}", _HINT) from None
+        raise VlmunlError(f"verified results are not valid JSON: {ascii(str(error))[1:200]}", HINT) from None
     return parse_results(document)
 
 
@@ -123,27 +50,22 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a number")
 
 
-def _node(value: object, path: str) -> _Node:
-    if not isinstance(value, dict):
-        raise VlmunlError(f"verified results: {ascii(path)[1:-1][:200] or 'the document'} must be an object", _HINT)
-    return _Node(value, path)
-
-
 def parse_results(document: object) -> Results:
     """Parse a whole document.
 
     Raises: VlmunlError naming the dotted path of what is wrong.
     """
-    top = _node(document, "")
+    top = node_of(document, "")
     if top.fields.get("schema") != SCHEMA:
         found = ascii(top.fields.get("schema"))[:40]
-        raise VlmunlError(f"verified results have schema {found}; this version reads schema {SCHEMA}", _HINT)
+        raise VlmunlError(f"verified results have schema {found}; this version reads schema {SCHEMA}", HINT)
     catalogue, policy = top.node("catalogue"), top.node("policy")
     return Results(
         study=top.text("study"),
         title=top.text("title"),
         catalogue=catalogue.text("hash"),
         tiers=tuple(str(tier) for tier in catalogue.items("tiers")),
+        headline=catalogue.text("headline") or str((catalogue.items("tiers") or [""])[0]),
         n={name: top.node("n").count(name) for name in COUNTS},
         thresholds={name: policy.number(name) for name in THRESHOLDS},
         resampling={name: policy.count(name) for name in RESAMPLING},
@@ -152,6 +74,8 @@ def parse_results(document: object) -> Results:
         seeds=tuple(_seed(node) for node in top.nodes("seeds")),
         routes=tuple(_route(node) for node in top.nodes("routes")),
         rows=tuple(_row(node) for node in top.nodes("rows")),
+        best=_best(top.node("best")),
+        detectable=_detectable(top.node("detectable")),
         claims=tuple(_claim(node) for node in top.nodes("claims")),
         pending=tuple(
             PendingCell(cell=node.text("cell"), status=node.text("status"), reason=node.text("reason"))
@@ -162,7 +86,7 @@ def parse_results(document: object) -> Results:
     )
 
 
-def _tuning(node: _Node) -> Tuning | None:
+def _tuning(node: Node) -> Tuning | None:
     people = node.count("people")
     if not people:
         return None
@@ -170,10 +94,10 @@ def _tuning(node: _Node) -> Tuning | None:
     return Tuning(people=people, families=families, budget=node.count("budget"), score=node.text("score"))
 
 
-def _seed(node: _Node) -> Seed:
+def _seed(node: Node) -> Seed:
     number = node.count("seed")
     if number is None:
-        raise VlmunlError(f"verified results: {node.path.lstrip('.')}.seed is missing", _HINT)
+        raise VlmunlError(f"verified results: {node.path.lstrip('.')}.seed is missing", HINT)
     gate = node.node("gate")
     names = [name for name in FORMATS if name in gate.fields]
     names += sorted(name for name in gate.fields if name not in FORMATS)
@@ -181,7 +105,7 @@ def _seed(node: _Node) -> Seed:
     return Seed(seed=number, status=node.text("status"), reason=node.text("reason"), gate=formats)
 
 
-def _gate_format(name: str, node: _Node) -> GateFormat:
+def _gate_format(name: str, node: Node) -> GateFormat:
     return GateFormat(
         format=name,
         headroom=node.interval("headroom"),
@@ -191,7 +115,7 @@ def _gate_format(name: str, node: _Node) -> GateFormat:
     )
 
 
-def _route(node: _Node) -> Route:
+def _route(node: Node) -> Route:
     return Route(
         id=node.text("id"),
         family=node.text("family"),
@@ -203,7 +127,7 @@ def _route(node: _Node) -> Route:
     )
 
 
-def _wcr(parent: _Node, key: str) -> Wcr | None:
+def _wcr(parent: Node, key: str) -> Wcr | None:
     if not parent.node(key).fields:
         return None
     node = parent.node(key)
@@ -218,7 +142,7 @@ def _wcr(parent: _Node, key: str) -> Wcr | None:
     )
 
 
-def _row(node: _Node) -> ModelRow:
+def _row(node: Node) -> ModelRow:
     scores = node.node("routes")
     return ModelRow(
         name=node.text("name"),
@@ -235,6 +159,7 @@ def _row(node: _Node) -> ModelRow:
         wcr=_wcr(node, "wcr"),
         wcr_held_out=_wcr(node, "wcr_held_out"),
         item_wcr=node.interval("item_wcr"),
+        identity_wcr=node.interval("identity_wcr"),
         retain_did=node.interval("retain_did"),
         accuracy=node.number("accuracy"),
         utility=node.number("utility"),
@@ -245,13 +170,15 @@ def _row(node: _Node) -> ModelRow:
         refusal_invalid_retain=node.number("refusal_invalid_retain"),
         logp=node.number("logp"),
         routes={route: _score(scores.node(route)) for route in scores.fields},
+        tiers={tier: _tier(tier, node.node("tiers")) for tier in node.node("tiers").fields},
+        versus={other: _difference(node.node("versus"), other) for other in node.node("versus").fields},
         steps=node.node("cost").count("steps"),
         searched="adaptive" in node.fields,
         adaptive=_adaptive(node),
     )
 
 
-def _adaptive(row: _Node) -> Adaptive | None:
+def _adaptive(row: Node) -> Adaptive | None:
     node = row.node("adaptive")
     if not node.fields:
         return None
@@ -267,13 +194,45 @@ def _adaptive(row: _Node) -> Adaptive | None:
     )
 
 
-def _score(node: _Node) -> RouteScore:
+def _tier(name: str, parent: Node) -> TierWcr:
+    node = parent.node(name)
+    measured = node.text("status") == "verified"
+    return TierWcr(
+        tier=name,
+        wcr=_wcr(parent, name) if measured else None,
+        status=node.text("status"),
+        reason=node.text("reason"),
+        upper_bound=bool(node.flag("upper_bound")),
+    )
+
+
+def _best(node: Node) -> Best | None:
+    if not node.text("method"):
+        return None
+    alike = tuple(str(name) for name in node.items("alike"))
+    return Best(method=node.text("method"), alike=alike, apart=node.count("apart"))
+
+
+def _difference(node: Node, key: str) -> Difference | None:
+    interval, part = node.interval(key), node.node(key)
+    if interval is None:
+        return None
+    return Difference(interval=interval, p=part.number("p"), p_holm=part.number("p_holm"))
+
+
+def _detectable(node: Node) -> Detectable | None:
+    if not node.fields:
+        return None
+    return Detectable(**{name: node.number(name) for name in ("power", "recovery", "least", "most")})
+
+
+def _score(node: Node) -> RouteScore:
     return RouteScore(
         rho=node.number("rho"), low=node.number("low"), high=node.number("high"), accuracy=node.number("accuracy")
     )
 
 
-def _claim(node: _Node) -> Claim:
+def _claim(node: Node) -> Claim:
     return Claim(
         name=node.text("name"),
         text=node.text("text"),

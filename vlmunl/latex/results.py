@@ -52,6 +52,45 @@ class Wcr:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TierWcr:
+    """A row's worst case in a further tier; `wcr` is `None`, and `reason` says why, where an attack is missing."""
+
+    tier: str
+    wcr: Wcr | None
+    status: str
+    reason: str
+    upper_bound: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """WCR of one model minus another's, cross-fit, with the plain and the Holm-adjusted p-value."""
+
+    interval: Interval
+    p: float | None
+    p_holm: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Best:
+    """The assessable method with the least WCR, those that cannot be told apart from it, and how many can."""
+
+    method: str
+    alike: tuple[str, ...]
+    apart: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Detectable:
+    """The smallest recovery on one route that the study would have seen with this power: median, least, most."""
+
+    power: float | None
+    recovery: float | None
+    least: float | None
+    most: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class RouteScore:
     """One model on one route: calibrated recovery with its interval, and the raw accuracy."""
 
@@ -98,6 +137,7 @@ class ModelRow:
     wcr: Wcr | None
     wcr_held_out: Wcr | None
     item_wcr: Interval | None
+    identity_wcr: Interval | None
     retain_did: Interval | None
     accuracy: float | None
     utility: float | None
@@ -108,6 +148,8 @@ class ModelRow:
     refusal_invalid_retain: float | None
     logp: float | None
     routes: Mapping[str, RouteScore]
+    tiers: Mapping[str, TierWcr]
+    versus: Mapping[str, Difference | None]  # from the best assessable method, and from the placebo
     steps: int | None
     searched: bool = False  # does the study have an attacker?
     adaptive: Adaptive | None = None
@@ -119,6 +161,12 @@ class ModelRow:
     @property
     def is_pending(self) -> bool:
         return not self.seeds or (self.canonical is None and self.wcr is None)
+
+    @property
+    def worst_routes(self) -> frozenset[str]:
+        """The worst route of each tier."""
+        wcrs = (self.wcr, *(part.wcr for part in self.tiers.values()))
+        return frozenset(wcr.worst_route for wcr in wcrs if wcr is not None and wcr.worst_route)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,6 +241,7 @@ class Results:
     title: str
     catalogue: str
     tiers: tuple[str, ...]
+    headline: str
     n: Mapping[str, int | None]
     thresholds: Mapping[str, float | None]
     resampling: Mapping[str, int | None]
@@ -201,6 +250,8 @@ class Results:
     seeds: tuple[Seed, ...]
     routes: tuple[Route, ...]
     rows: tuple[ModelRow, ...]
+    best: Best | None
+    detectable: Detectable | None
     claims: tuple[Claim, ...]
     pending: tuple[PendingCell, ...]
     evidence: str  # sha256 of the run manifest
@@ -218,6 +269,12 @@ class Results:
         if "verified" in statuses:
             return ""
         return statuses.pop() if len(statuses) == 1 else "pending"
+
+    @property
+    def further(self) -> tuple[str, ...]:
+        """The tiers beside the headline's of which there are figures."""
+        named = dict.fromkeys(tier for row in self.rows for tier in row.tiers)
+        return tuple(tier for tier in self.tiers if tier in named)
 
     @property
     def live_routes(self) -> int:

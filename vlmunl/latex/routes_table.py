@@ -87,7 +87,7 @@ def _score_cell(row: ModelRow, route: Route, results: Results) -> Cell:
     if row.is_pending:
         return missing_cell(row_status(row, results), _model_column(row, results))
     score = row.routes.get(route.id, _NO_SCORE)
-    worst = row.wcr is not None and row.wcr.worst_route == route.id
+    worst = route.id in row.worst_routes
     return Cell(
         text=decimal(score.rho),
         raw=(score.rho, score.low, score.high, score.accuracy),

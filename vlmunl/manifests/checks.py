@@ -40,8 +40,8 @@ def check(study: Study, names: Known) -> None:
 
 def _parts(study: Study, chosen: Sequence[RouteLike]) -> tuple[str, ...]:
     """What the study's rows have beyond what every study's have."""
-    searched = ("adaptive",) if study.attacker is not None else ()
-    return (*searched, "tiers") if further_tiers(chosen) else searched
+    more = {"versus": True, "tiers": bool(further_tiers(chosen)), "adaptive": study.attacker is not None}
+    return tuple(name for name, there in more.items() if there)
 
 
 def select(routes: RoutesSection, names: Known) -> tuple[RouteLike, ...]:

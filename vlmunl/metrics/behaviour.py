@@ -22,8 +22,8 @@ class Behaviour:
     refusal_invalid_retain: float | None
 
 
-def behaviour(model: Sequence[Rows], imprint: Sequence[Rows], routes: Sequence[str]) -> Behaviour:
-    """Utility against the imprint on the same seeds, and rates of refusal and of unreadable answers by these routes.
+def behaviour(model: Sequence[Rows], imprint: Sequence[Rows], routes: Sequence[str] | None = None) -> Behaviour:
+    """Utility against the imprint on the same seeds, and rates of refusal and of unreadable answers by these routes (all).
 
     Utility is the mean over the groups that the imprint can answer of min(1, accuracy / the imprint's accuracy);
     None as soon as one of these groups was not measured for the model.
@@ -58,9 +58,12 @@ def _groups(parts: Sequence[Rows]) -> dict[str, float | None]:
     return found
 
 
-def _share(parts: Sequence[Rows], routes: Sequence[str], split: str, status: str) -> float | None:
-    by = [rows.where(split=split) & (rows.labels["route"].at(routes) >= 0) for rows in parts]
-    return _mean([share(rows, where, status) for rows, where in zip(parts, by, strict=True)])
+def _share(parts: Sequence[Rows], routes: Sequence[str] | None, split: str, status: str) -> float | None:
+    found = []
+    for rows in parts:
+        where = rows.where(split=split)
+        found.append(share(rows, where if routes is None else where & (rows.labels["route"].at(routes) >= 0), status))
+    return _mean(found)
 
 
 def _sum(a: float | None, b: float | None) -> float | None:

@@ -22,6 +22,7 @@ from vlmunl.metrics.row import Scored
 
 Json = dict[str, Any]
 REFERENCE = "placebo"
+SIGNIFICANCE = 0.05
 
 
 def comparisons(frame: Frame, scored: Mapping[str, Scored], methods: list[str]) -> Json:
@@ -57,6 +58,43 @@ def difference(a: Replicates, b: Replicates, level: float, *, same: bool = False
     p = 2 * (1 - t_cdf(abs(apart.estimate) / error, degrees)) if error > TINY else 1.0
     ends = {"low": apart.estimate - margin, "high": apart.estimate + margin}
     return {"estimate": apart.estimate, **ends, "p": min(1.0, max(0.0, p))}
+
+
+def best(rows: list[Json], compared: Json) -> Json:
+    """The assessable method with the least cross-fit WCR, and those that cannot be told apart from it.
+
+    `alike` are assessable methods whose difference has a Holm-adjusted p-value of at least 5 %, `apart` counts the
+    others. `method` is None if no method is assessable.
+    """
+    passing = [
+        row
+        for row in rows
+        if row["kind"] == "method"
+        and row["verdict"] != "pending"
+        and not row["verdict"].startswith("not assessable")
+        and row["wcr"]
+        and row["wcr"]["cross_fit"]
+    ]
+    if not passing:
+        return {"method": None, "alike": [], "apart": 0}
+    first = min(passing, key=lambda row: row["wcr"]["cross_fit"]["estimate"])["name"]
+    parts = {row["name"]: pair(compared, row["name"], first) for row in passing}
+    known = {name: part["p_holm"] for name, part in parts.items() if part is not None}
+    alike = [name for name, value in known.items() if value >= SIGNIFICANCE]
+    return {"method": first, "alike": alike, "apart": len(known) - len(alike)}
+
+
+def pair(compared: Json, first: str, second: str | None) -> Json | None:
+    """`first` minus `second`, whichever way round it was computed; None if it was not."""
+    if second is None:
+        return None
+    if second in compared.get(first, {}):
+        part: Json = compared[first][second]
+        return part
+    part = compared.get(second, {}).get(first)
+    if part is None:
+        return None
+    return part | {"estimate": -part["estimate"], "low": -part["high"], "high": -part["low"]}
 
 
 class _Sources:

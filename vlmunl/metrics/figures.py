@@ -61,7 +61,9 @@ ROW: Tree = {
 }
 
 
+_DIFFERENCE: Tree = {**_INTERVAL, "p": "calibrated", "p_holm": "calibrated"}
 OPTIONAL: Mapping[str, Tree] = {
+    "versus": {"best": _DIFFERENCE, "placebo": _DIFFERENCE},
     "tiers": {TIER: {**_WCR, "status": "text", "reason": "text", "seeds": "list", "upper_bound": "flag"}},
     "adaptive": {
         **_INTERVAL,
@@ -70,8 +72,8 @@ OPTIONAL: Mapping[str, Tree] = {
         "budget": "number",
     },
 }
-"""Parts that rows have in some studies only: `tiers` where routes of several are asked, `adaptive` of methods where there
-is an attacker."""
+"""Parts that not all rows have: `versus` only methods, and only when two of them or a placebo are there; `tiers` where
+routes of several tiers are asked; `adaptive` only methods, where there is an attacker."""
 
 
 def is_calibrated(path: str) -> bool:

@@ -125,16 +125,16 @@ def check(config: AggregateConfig, evidence: Evidence, routes: Sequence[RouteInf
     evidence.require(tables)
     for name, rows in tables.items():
         if name.startswith(("eval/", "attack/")) and evidence.verified(name):
-            lost = _asked(name, routes) - set(rows.labels["route"].present(rows.labels["split"].equal("forget")))
-            if lost:
+            present = rows.labels["route"].present(rows.labels["split"].equal("forget"))
+            if lost := _asked(name, config, routes) - set(present):
                 raise MissingInput(f"{name} has no rows of route {', '.join(sorted(lost)[:4])}")
 
 
-def _asked(cell: str, routes: Sequence[RouteInfo]) -> set[str]:
+def _asked(cell: str, config: AggregateConfig, routes: Sequence[RouteInfo]) -> set[str]:
     """The routes that a cell was asked by: those of its attack, or all that need none."""
     stage, *rest = cell.split("/")
     if stage == "eval":
-        return {route.id for route in routes if not route.attack}
+        return set(config.routes) - {route.id for route in routes if route.attack}
     where = rest[0], int(rest[1].removeprefix("seed"))
     return {route.id for route in routes if route.attack and attack_cell(*where, route.attack) == cell}
 

@@ -190,7 +190,10 @@ def _minus(model: _Pairs, gold: _Pairs) -> _Pairs:
 
 
 def _of_pairs(given: _Pairs, level: float, kind: str) -> Estimate | None:
-    """Share with its interval: a jackknife over the people of both sides and, if there are several, over seeds."""
+    """Share with its interval: a jackknife over the people of both sides and, if there are several, over seeds.
+
+    That of an AUC (`kind`) is taken on log-odds, that of a difference (`gap`) as it stands.
+    """
     here = given.pairs.sum(axis=0)
     some = np.ix_(here.sum(axis=1) > 0, here.sum(axis=0) > 0)
     won, pairs = given.won[:, *some], given.pairs[:, *some]
@@ -203,9 +206,24 @@ def _of_pairs(given: _Pairs, level: float, kind: str) -> Estimate | None:
         crossed = sum(jackknife_variance(_without(won, pairs, 0, axis)) for axis in (1, 2))
         parts.append(seed_part(jackknife_variance(_without(won, pairs, 0)), crossed, seeds))
     error, degrees = combine(parts)
-    margin = t_quantile((1 + level) / 2, degrees) * max(error, given.grain)
-    lowest = 0.0 if kind == "auc" else -1.0
-    return Estimate(estimate=estimate, low=max(lowest, estimate - margin), high=min(1.0, estimate + margin))
+    error, quantile = max(error, given.grain), t_quantile((1 + level) / 2, degrees)
+    if kind == "auc":
+        low, high = logit_interval(estimate, error, quantile, given.grain)
+    else:
+        low, high = max(-1.0, estimate - quantile * error), min(1.0, estimate + quantile * error)
+    return Estimate(estimate=estimate, low=low, high=high)
+
+
+def logit_interval(share: float, error: float, quantile: float, grain: float) -> tuple[float, float]:
+    """An interval that is symmetric in log-odds, and so stays within 0 and 1 and is longer towards 1/2.
+
+    Near 1 a symmetric one is too narrow where it matters: the error itself is underestimated just when the share
+    came out too high (Newcombe 2006). A share of 0 or 1 is taken as `grain` away from it.
+    """
+    inside = min(max(share, grain), 1.0 - grain)
+    odds, margin = math.log(inside / (1.0 - inside)), quantile * error / (inside * (1.0 - inside))
+    low, high = (1.0 / (1.0 + math.exp(-min(_LARGEST, max(-_LARGEST, x)))) for x in (odds - margin, odds + margin))
+    return (0.0 if share <= 0 else min(low, share)), (1.0 if share >= 1 else max(high, share))
 
 
 def _without(won: Floats, pairs: Floats, *axes: int) -> Floats:

@@ -100,15 +100,14 @@ def least_recovery(answers: Sequence[Answers], boot: Bootstrap, grain: Floats, r
 
 def _leak(answers: Sequence[Answers], share: float, grain: Floats) -> tuple[Floats, Floats]:
     """[routes] the recovery of a model that leaks this share of a route, without the placebo's own, and its error."""
-    num, den, mixing, leaked = 0.0, 0.0, 0.0, 0.0
+    num, den, mixing, leaked = (np.zeros(answers[0].headroom.shape) for _ in range(4))
     for a in answers:
         count = np.maximum(a.kept.sum(axis=1), 1)
         apart = a.imprint - a.placebo
-        num = num + (a.placebo + share * apart - a.gold).sum(axis=1) / count
-        den = den + a.headroom
-        mixing = mixing + (share * (1 - share) * np.square(apart).sum(axis=1) / count**2)
-        leaked = leaked + share * (a.imprint - a.gold).sum(axis=1) / count
-    num, den, mixing, leaked = (np.asarray(part, dtype=np.float64) for part in (num, den, mixing, leaked))
+        num += (a.placebo + share * apart - a.gold).sum(axis=1) / count
+        den += a.headroom
+        mixing += share * (1 - share) * np.square(apart).sum(axis=1) / count**2
+        leaked += share * (a.imprint - a.gold).sum(axis=1) / count
     below = np.maximum(den.sum(axis=0), TINY)
     n = np.maximum(((num != 0) | (den != 0)).sum(axis=0), 2)
     squares = np.square(num - num.sum(axis=0) / below * den).sum(axis=0) + mixing.sum(axis=0)

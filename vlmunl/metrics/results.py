@@ -13,7 +13,7 @@ from vlmunl.metrics.adaptive import adaptive
 from vlmunl.metrics.block import Block, block
 from vlmunl.metrics.claims import parse
 from vlmunl.metrics.claims_judge import judge
-from vlmunl.metrics.compare import REFERENCE, comparisons
+from vlmunl.metrics.compare import REFERENCE, best, comparisons, pair
 from vlmunl.metrics.evidence import Evidence
 from vlmunl.metrics.frame import Frame, build_frame, check
 from vlmunl.metrics.identities import Threshold, threshold
@@ -50,6 +50,13 @@ def results(
     limit = threshold(frame, placebo)
     scored = {spec.name: _row(frame, Row(spec, frame.seeds_of(spec.name)), limit) for spec in config.rows}
     rows = [part.figures for part in scored.values()]
+    compared = comparisons(frame, scored, [spec.name for spec in config.rows if spec.kind == "method"])
+    leader = best(rows, compared)
+    if compared:
+        for row in rows:
+            if row["kind"] == "method":
+                row["versus"] = {"best": pair(compared, row["name"], leader["method"])}
+                row["versus"] |= {REFERENCE: pair(compared, row["name"], REFERENCE)}
     by_name = {row["name"]: row for row in rows}
     judged = [judge(condition, by_name) for condition in conditions]
     claims = [
@@ -62,11 +69,10 @@ def results(
         }
         for c, j in zip(config.claims, judged, strict=True)
     ]
-    compared = comparisons(frame, scored, [spec.name for spec in config.rows if spec.kind == "method"])
     document: Json = tidy(
         _header(frame)
         | {"detectable": detectable(frame, placebo), "routes": _routes(frame), "rows": rows}
-        | ({"comparisons": compared} if compared else {})
+        | ({"best": leader, "comparisons": compared} if compared else {})
         | {"claims": claims}
     )
     return document

@@ -23,6 +23,8 @@ def summary(document: Json) -> str:
         _lead(document),
         _main_table(document),
         _notes(document),
+        *_tiers(document),
+        *_differences(document),
         *_tuning(document),
         *adaptive_section(document, _interval, _plain),
         "## Named metrics",
@@ -111,6 +113,49 @@ def _line(row: Json, total: int) -> list[str]:
         f"{row['n_seeds']} of {total}",
         _plain(verdict),
     ]
+
+
+def _tiers(document: Json) -> tuple[str, ...]:
+    """The worst case of each row in each tier; nothing for a study of one tier."""
+    catalogue = document["catalogue"]
+    if "by_tier" not in catalogue:
+        return ()
+    head = catalogue["headline"]
+    further = [tier for tier in catalogue["tiers"] if tier != head and tier in catalogue["by_tier"]]
+    lines = ["| model | " + " | ".join(f"{tier} | worst route" for tier in (head, *further)) + " |"]
+    lines.append("|---|" + "---:|---|" * (1 + len(further)))
+    reasons: dict[str, None] = {}
+    for row in document["rows"]:
+        parts = [row["wcr"] or {}, *(row["tiers"].get(tier, {}) for tier in further)]
+        cells = [f"{_interval(part.get('cross_fit'))} | {part.get('worst_route') or ABSENT}" for part in parts]
+        lines.append(f"| {_labelled(row)} | " + " | ".join(cells) + " |")
+        if row["n_seeds"]:
+            why = ((tier, row["tiers"][tier]["reason"]) for tier in further)
+            reasons |= {f"- {_labelled(row)}, {tier}: {_plain(reason)}": None for tier, reason in why if reason}
+    counts = ", ".join(f"{t} {n['n_live']} live of {n['n_routes']}" for t, n in catalogue["by_tier"].items())
+    said = f"Routes: {counts}. Each tier is a worst case over its own live routes; only {head} enters a verdict."
+    said += " T5 starts from the old checkpoint: an upper bound." if "T5" in further else ""
+    shown = list(reasons)[:_SHOWN_CELLS]
+    return ("## Tiers", "\n".join([*lines, "", said, *([""] if shown else []), *shown]))
+
+
+def _differences(document: Json) -> tuple[str, ...]:
+    """Which methods cannot be told apart from the best, and what this study could have seen."""
+    said, leader, found = [], document.get("best"), document.get("detectable")
+    labels = {row["name"]: _plain(row["label"]) for row in document["rows"]}
+    if leader and leader["method"]:
+        alike = ", ".join(labels[name] for name in leader["alike"])
+        said.append(
+            f"The least WCR of an assessable method is that of {labels[leader['method']]}. "
+            + (f"Not told apart from it (Holm's correction over all pairs): {alike}. " if alike else "")
+            + f"{_count(leader['apart'], 'assessable method')} beyond chance above it."
+        )
+    if found and found["recovery"] is not None:
+        said.append(
+            f"This study could have seen a recovery of {number(found['recovery'])} on one route "
+            f"({found['power']:.0%} power; {number(found['least'])} to {number(found['most'])}, by route)."
+        )
+    return ("## Differences", "\n\n".join(said)) if said else ()
 
 
 def _labelled(row: Json) -> str:

@@ -74,7 +74,7 @@ SELECT = Stage(
 )
 AGGREGATE = Stage(
     name="aggregate",
-    version=3,
+    version=4,
     config=c.AggregateConfig,
     inputs=("manifest", "eval/*", "gate/*", "attack/*", "search/*"),
     outputs=("verified_results", "summary"),
@@ -82,7 +82,7 @@ AGGREGATE = Stage(
 )
 TABLES = Stage(
     name="tables",
-    version=3,
+    version=4,
     config=c.TablesConfig,
     inputs=("results",),
     outputs=("generated",),

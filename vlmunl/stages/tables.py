@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vlmunl.latex.adaptive_table import adaptive_table, has_attacker
 from vlmunl.latex.claims import claims_markdown, claims_tex
+from vlmunl.latex.comparisons_table import comparisons_table
 from vlmunl.latex.figures import FIGURES, write_figure
 from vlmunl.latex.gate_table import gate_table
 from vlmunl.latex.macros import numbers_tex
@@ -16,6 +17,8 @@ from vlmunl.latex.named_table import named_table
 from vlmunl.latex.read import read_results
 from vlmunl.latex.results import Results
 from vlmunl.latex.routes_table import routes_table
+from vlmunl.latex.table import Table
+from vlmunl.latex.tiers_table import tiers_table
 from vlmunl.latex.utility_table import utility_table
 from vlmunl.latex.writers import WRITERS
 
@@ -32,6 +35,18 @@ TABLES = {
     "utility": utility_table,
     "named": named_table,
 }
+
+
+def tables_of(results: Results) -> dict[str, Table]:
+    """The tables of a study by name: those that all have, and those of what only some have."""
+    made = {name: build(results) for name, build in TABLES.items()}
+    if any(row.versus for row in results.rows):
+        made["comparisons"] = comparisons_table(results)
+    if results.further:
+        made["tiers"] = tiers_table(results)
+    if has_attacker(results):
+        made["adaptive"] = adaptive_table(results)
+    return made
 
 
 def run(config: TablesConfig, ctx: Context) -> Mapping[str, JSON]:
@@ -52,7 +67,7 @@ def run(config: TablesConfig, ctx: Context) -> Mapping[str, JSON]:
     ctx.progress(1, total, "")
     drawn = _draw(results, folder, ctx, total) if config.figures else 0
     return {
-        "tables": len(_tables(results)),
+        "tables": sum(name.endswith(".csv") for name in texts),
         "figures": drawn,
         "files": len(texts) + 2 * drawn,
         "macros": texts["numbers.tex"].count("\\newcommand"),
@@ -61,15 +76,9 @@ def run(config: TablesConfig, ctx: Context) -> Mapping[str, JSON]:
     }
 
 
-def _tables(results: Results) -> Mapping[str, Callable[[Results], Table]]:
-    """The tables of this study: those of every study, and those of what it has beside."""
-    return TABLES | ({"adaptive": adaptive_table} if has_attacker(results) else {})
-
-
 def _texts(results: Results) -> dict[str, str]:
     texts: dict[str, str] = {}
-    for name, build in _tables(results).items():
-        table = build(results)
+    for name, table in tables_of(results).items():
         texts |= {f"{name}.{suffix}": write(table) for suffix, write in WRITERS.items()}
     return texts | {
         "numbers.tex": numbers_tex(results),

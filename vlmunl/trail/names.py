@@ -79,7 +79,7 @@ def _headline(path: Path, document: Document) -> Path:
     for key in ("estimate", "rho", "supported"):
         if isinstance(node, Mapping) and key in node:
             return (*path, key)
-    intervals = ("cross_fit", "canonical", "item_wcr", "retain_did")
+    intervals = ("cross_fit", "canonical", "item_wcr", "identity_wcr", "retain_did")
     missing = node is None and path[0] == "rows" and (path[-1] in intervals or path[2:3] == ("named",))
     return (*path, "estimate") if missing or (node is None and path[-1] == "headroom") else path
 
@@ -137,6 +137,9 @@ def _of_line(section: str, lines: list[str], at: int, document: Document) -> Pat
         place = sum(other.startswith("|") for other in lines[lines.index("## Adaptive attacker") : at]) - 2
         searched = [name for name, row in document.rows.items() if "adaptive" in row]
         return ("rows", searched[place], "adaptive") if 0 <= place < len(searched) else None
+    if section == "Tiers" and cells:
+        place = sum(other.startswith("|") for other in lines[lines.index("## Tiers") : at]) - 2
+        return ("rows", list(document.rows)[place], "tiers") if 0 <= place < len(document.rows) else None
     if section == "Gate" and len(cells) > 2 and cells[0] in document.tree["seeds"]:
         seed = document.tree["seeds"][cells[0]]
         return ("seeds", cells[0], "gate", cells[2]) if cells[2] in seed["gate"] else ("seeds", cells[0])
@@ -148,6 +151,8 @@ def _of_line(section: str, lines: list[str], at: int, document: Document) -> Pat
         "": ("n",),
         "Tuning": ("policy", "tuning"),
         "Named metrics": ("n",),
+        "Differences": ("best",),
+        "Tiers": ("catalogue", "by_tier"),
         "Routes": ("routes",),
         "Evidence": ("cells",),
         "What is not evidence": ("pending",),

@@ -39,7 +39,7 @@ class Origin:
     @cached_property
     def cells(self) -> Mapping[str, Mapping[str, Any]]:
         """The cells of the run manifest by name, in the order of work."""
-        order = {stage: i for i, stage in enumerate(("data", "imprint", "gate", "probe", "unlearn", "eval"))}
+        order = {stage: i for i, stage in enumerate(("data", "imprint", "gate", "probe", "unlearn", "eval", "attack"))}
         listed = sorted(self.manifest["cells"], key=lambda cell: order.get(cell["stage"], len(order)))
         return {str(cell["cell"]): cell for cell in listed}
 

@@ -59,7 +59,7 @@ class Published:
             return None
         rows: dict[str, set[int]] = {}
         for place in places:
-            if place[0] == "rows":
+            if place[0] == "rows" and place[2:3] != ("versus",):  # differences touch every line
                 rows.setdefault(place[1], set()).update(self._seeds(place[1], self._uses[place], touched))
         return Numbers(
             study=self.manifest.study,
@@ -84,7 +84,7 @@ class Published:
     def _seeds(self, row: str, uses: Mapping[str, Part], touched: Mapping[str, frozenset[Part]]) -> Iterator[int]:
         hit = {cell for cell, part in uses.items() if part in touched.get(cell, ())}
         for seed in self._document.rows[row]["seeds"]:
-            if any(cell == "eval/base" or cell.endswith(f"/seed{seed}") for cell in hit):
+            if any(cell == "eval/base" or f"seed{seed}" in cell.split("/") for cell in hit):
                 yield int(seed)
 
     @cached_property

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from vlmunl.errors import StoreDamaged
+from vlmunl.manifests.checks import attack_cell
 from vlmunl.trail.document import Document, Path
 from vlmunl.trail.origin import Origin
 from vlmunl.trail.wording import Wording
@@ -45,6 +46,11 @@ def selection(path: Path, document: Document) -> Iterator[tuple[str, Where]]:
     section, *rest = path
     if section == "rows" and rest:
         where = _of_field(rest[0], rest[1:], document)
+        attack = _attack_of(where) if rest[1:2] in (["tiers"], ["routes"]) and rest[0] != "base" else ""
+        for seed in document.rows[rest[0]]["seeds"] if attack else ():
+            yield attack_cell(rest[0], seed, attack), where
+        if attack:
+            return
         for seed in document.rows[rest[0]]["seeds"] if where else ():
             yield "eval/base" if rest[0] == "base" else f"eval/{rest[0]}/seed{seed}", where
             if rest[0] == "base":  # scored once for all seeds
@@ -54,6 +60,14 @@ def selection(path: Path, document: Document) -> Iterator[tuple[str, Where]]:
             yield from ((f"eval/{role}/seed{seed}", {**_FORGET, "route": (rest[0],)}) for role in ("imprint", "gold"))
     elif section == "seeds" and len(rest) > 2:
         yield f"gate/seed{rest[0]}", {"model": ("imprint",), "route": (f"gate_{rest[2]}", f"canonical_{rest[2]}")}
+
+
+def _attack_of(where: Where) -> str:
+    """The attack after which the one route of a selection is asked; empty for none."""
+    from vlmunl.routes.catalogue import CATALOGUE
+
+    found = {CATALOGUE[route].attack for route in where.get("route", ()) if route in CATALOGUE}
+    return found.pop() if len(found) == 1 else ""
 
 
 def _of_field(row: str, field: list[str], document: Document) -> Where:
@@ -66,7 +80,10 @@ def _of_field(row: str, field: list[str], document: Document) -> Where:
         return _of_utility(field[1:])
     if head == "refusal_invalid_retain":
         return {"split": ("retain",)}
-    if head in ("refusal", "invalid", "item_wcr"):
+    if head == "tiers":
+        part = (document.rows[row].get("tiers") or {}).get(field[1], {}) if len(field) > 1 else {}
+        return {**_FORGET, "route": (part["worst_route"],)} if part.get("worst_route") else _FORGET
+    if head in ("refusal", "invalid", "item_wcr", "identity_wcr", "versus"):
         return _FORGET
     if head == "named":
         side = field[1].partition("_")[0] if len(field) > 1 else "forget"

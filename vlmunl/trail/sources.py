@@ -13,7 +13,8 @@ holds each figure that moves against them. A cell plays a part:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Literal
 
 from vlmunl.errors import StudyError
@@ -29,7 +30,10 @@ CONTROLS = ("base", "placebo")
 
 @dataclass(frozen=True, kw_only=True)
 class _Rule:
-    """What a figure of a row takes; `every_seed`: live routes are chosen on all seeds, not the row's alone."""
+    """What a figure of a row takes; `every_seed`: live routes are chosen on all seeds, not the row's alone.
+
+    `placebo`: what chance reaches is taken from it, at every seed. `attacks`: attacked models are asked too.
+    """
 
     mine: Part = "verified"
     gate: Part = "verdict"
@@ -37,9 +41,13 @@ class _Rule:
     imprint: Part = "verified"
     every_seed: bool = False
     steps: bool = False
+    placebo: Part | None = None
+    attacks: bool = False
 
 
 _WORST = _Rule(mine="rows", gate="rows", gold="rows", imprint="rows", every_seed=True)
+_PERSONS = _Rule(mine="rows", gate="rows", gold="rows", imprint="rows", every_seed=True, placebo="rows")
+_TIERS = _Rule(mine="rows", gate="rows", gold="rows", imprint="rows", every_seed=True, attacks=True)
 _CALIBRATED = _Rule(mine="rows", gate="rows", gold="rows")
 _ON_KEPT_ITEMS = _Rule(mine="rows", gate="rows")
 _OWN = _Rule(mine="rows")
@@ -54,6 +62,8 @@ _RULES: dict[str, _Rule | None] = {
     **dict.fromkeys(("canonical", "routes"), _CALIBRATED),
     **dict.fromkeys(("group", "trials")),
     **dict.fromkeys(("cost", "tried"), _Rule(steps=True)),
+    "identity_wcr": _PERSONS,
+    "tiers": _TIERS,
     "named": _Rule(mine="rows", gold="rows", imprint="rows"),
 }
 
@@ -68,12 +78,15 @@ class Sources:
     def of(self, path: Path) -> Uses:
         """Cell -> its part, in the manifest's order; empty for what the study file alone decides."""
         section, *rest = path or ("",)
+        if section in ("comparisons", "best"):
+            return self._in_order
         find: dict[str, Callable[[list[str]], Uses]] = {
             "rows": self._rows,
             "routes": self._routes,
             "seeds": self._seeds,
             "n": self._n,
             "claims": self._claims,
+            "detectable": lambda below: self._chance,
             "catalogue": lambda below: self._routes(["", "live"]) if below in ([], ["n_live"]) else {},
             **dict.fromkeys(("cells", "pending", "evidence"), lambda below: dict.fromkeys(self.cells, "status")),
         }
@@ -102,6 +115,8 @@ class Sources:
 
     def _field(self, row: str, field: list[str]) -> Uses:
         seeds = tuple(self.document.rows[row]["seeds"])
+        if field[0] == "versus":
+            return self._compared
         if not seeds:  # no figure, but a reason: that of the first cell that is not verified
             return {} if _RULES.get(field[0], _OWN) is None else dict.fromkeys(self.needed(row), "status")
         if field[0] == "adaptive":
@@ -113,6 +128,10 @@ class Sources:
             rule = _named(field[1])
         if rule is None:
             return {}
+        if self._attacked(field):
+            rule = replace(rule, attacks=True)
+        if rule.placebo is not None:
+            return _union([self._chance, *(self._mine(row, seed, rule) for seed in seeds)])
         return _union([self._scale(rule, seeds), *(self._mine(row, seed, rule) for seed in seeds)])
 
     def _searched(self, row: str, seeds: Iterable[int]) -> Uses:
@@ -125,6 +144,8 @@ class Sources:
 
     def _mine(self, row: str, seed: int, rule: _Rule) -> Uses:
         uses: Uses = {"eval/base" if row == "base" else f"eval/{row}/seed{seed}": rule.mine}
+        if rule.attacks:
+            uses |= dict.fromkeys(self._attacks(row, seed), "rows")
         if rule.steps:
             uses |= dict.fromkeys(self._trained(row, seed), "steps")
         return uses
@@ -144,12 +165,48 @@ class Sources:
         for seed in self.document.counted if rule.every_seed else seeds:
             uses |= {f"gate/seed{seed}": rule.gate}
             uses |= {f"eval/gold/seed{seed}": rule.gold, f"eval/imprint/seed{seed}": rule.imprint}
+            if rule.attacks:
+                uses |= {cell: "rows" for role in ("gold", "imprint") for cell in self._attacks(role, seed)}
         return uses
+
+    def _attacks(self, row: str, seed: int) -> list[str]:
+        return [cell for cell in self.cells if cell.startswith(f"attack/{row}/seed{seed}/")]
+
+    def _attacked(self, field: list[str]) -> bool:
+        """Is it a figure of a route of a further tier, or one of the headline's where that has attacks?"""
+        catalogue = self.document.tree.get("catalogue") or {}
+        tiers = catalogue.get("tiers") or []
+        headline = catalogue.get("headline") or (tiers[0] if tiers else "T0")
+        if field[0] == "routes" and len(field) > 1 and field[1] in self.document.tree["routes"]:
+            return bool(self.document.tree["routes"][field[1]]["tier"] != headline)
+        return headline != "T0" or field[0] == "routes"
+
+    @cached_property
+    def _chance(self) -> Uses:
+        """What luck reaches, of the placebo against gold."""
+        seeds = self.document.rows["placebo"]["seeds"] if "placebo" in self.document.rows else ()
+        known = _union(self._mine("placebo", seed, _WORST) for seed in seeds)
+        missing: Uses = {f"eval/placebo/seed{seed}": "status" for seed in self.document.counted}
+        return _union([self._scale(_WORST, ()), known, missing])
+
+    @cached_property
+    def _in_order(self) -> Uses:
+        uses = self._compared
+        return {cell: uses[cell] for cell in self.cells if cell in uses}
+
+    @cached_property
+    def _compared(self) -> Uses:
+        """Every method and the placebo: one difference is corrected for all the others."""
+        names = [name for name, row in self.document.rows.items() if row["kind"] == "method" or name == "placebo"]
+        seeds = {name: self.document.rows[name]["seeds"] for name in names}
+        used = [self._mine(name, seed, _WORST) for name in names for seed in seeds[name]]
+        missing: Uses = {cell: "status" for name in names for cell in self.needed(name)}
+        return _union([self._scale(_WORST, ()), *used, missing])
 
     def _routes(self, rest: list[str]) -> Uses:
         if len(rest) > 1 and rest[1] not in ("live", "headroom"):
             return {}  # what the catalogue says
-        measured = _Rule(gate="rows", gold="rows", imprint="rows", every_seed=True)
+        measured = _Rule(gate="rows", gold="rows", imprint="rows", every_seed=True, attacks=True)
         return self._scale(measured, ())
 
     def _seeds(self, rest: list[str]) -> Uses:

@@ -22,7 +22,7 @@ _MACRO_OF_DOCUMENT: dict[Path, Path] = {
     ("routes", "count"): ("catalogue", "n_routes"),
     ("routes", "live"): ("catalogue", "n_live"),
 }
-_TOP = ("study", "title", "n", "policy", "cells")
+_TOP = ("study", "title", "n", "policy", "cells", "detectable", "best")
 
 
 def spellings(document: Document, results: Results) -> Iterator[Name]:
@@ -69,17 +69,11 @@ def of_macro(figure: Path, document: Document) -> Path:
 
 
 def _tables(results: Results) -> Iterator[Table]:
-    from vlmunl.latex.adaptive_table import adaptive_table, has_attacker
-    from vlmunl.latex.gate_table import gate_table
-    from vlmunl.latex.main_table import main_table
-    from vlmunl.latex.named_table import named_table
-    from vlmunl.latex.routes_table import routes_table
-    from vlmunl.latex.utility_table import utility_table
+    from vlmunl.stages.tables import tables_of
 
-    for build in (main_table, utility_table, named_table, routes_table, gate_table):
-        yield build(results)
-    if has_attacker(results):
-        yield adaptive_table(results)
+    made = tables_of(results)
+    first = ("main", "utility", "named", "routes", "gate")
+    yield from (made[name] for name in (*first, *(name for name in made if name not in first)))
 
 
 def _cells(table: Table) -> Iterator[Name]:
@@ -114,6 +108,9 @@ _ESTIMATES: dict[str, Path] = {
     "wcr": ("wcr", "cross_fit"),
     "wcr_held_out": ("wcr_held_out", "cross_fit"),
     "item_wcr": ("item_wcr",),
+    "people": ("identity_wcr",),
+    "minus_best": ("versus", "best"),
+    "minus_placebo": ("versus", "placebo"),
     "retain_did": ("retain_did",),
     "headroom": ("headroom",),
     "adaptive": ("adaptive",),
@@ -132,12 +129,21 @@ _MODEL_FIELDS: dict[str, Path] = {
     "worst_route": ("wcr", "worst_route"),
     "found_route": ("adaptive", "routes"),
     "tried": ("adaptive", "routes"),
+    **{f"minus_{other}_{p}": ("versus", other, p) for other in ("best", "placebo") for p in ("p", "p_holm")},
     **{f"utility_{part}": ("utility_parts", part) for part in ("retain", "visual", "context", "neighbour")},
 }
 
 
 def _model_field(place: Path, field: str) -> Path:
     return (*place, *(_MODEL_FIELDS.get(field) or _INTERVALS.get(field) or (field,)))
+
+
+def _tier_field(place: Path, field: str) -> Path:
+    """`T4.wcr_low` stands below the tier; the headline's tier has no figures beside those of the row."""
+    tier, dot, figure = field.rpartition(".")
+    if not dot:
+        return _model_field(place, field)
+    return (*place, "tiers", tier, *(_INTERVALS.get(figure) or _MODEL_FIELDS[figure])[1:])
 
 
 def _route_field(place: Path, field: str) -> Path:
@@ -165,6 +171,8 @@ _LINES: dict[str, Callable[[tuple[Cell, ...]], tuple[list[str], Path]]] = {
     "adaptive": _model_line,
     "routes": _route_line,
     "gate": _gate_line,
+    "comparisons": _model_line,
+    "tiers": _model_line,
 }
 _FIELDS: dict[str, Callable[[Path, str], Path]] = {
     "main": _model_field,
@@ -173,4 +181,6 @@ _FIELDS: dict[str, Callable[[Path, str], Path]] = {
     "adaptive": _model_field,
     "routes": _route_field,
     "gate": _gate_field,
+    "comparisons": _model_field,
+    "tiers": _tier_field,
 }
