@@ -23,7 +23,7 @@ class Behaviour:
 
 
 def behaviour(model: Sequence[Rows], imprint: Sequence[Rows], routes: Sequence[str] | None = None) -> Behaviour:
-    """Utility against the imprint on the same seeds, and rates of refusal and of unreadable answers by these routes (all).
+    """Utility against the imprint on the same seeds, and rates of refused and unreadable answers by some routes (all).
 
     Utility is the mean over the groups that the imprint can answer of min(1, accuracy / the imprint's accuracy);
     None as soon as one of these groups was not measured for the model.
