@@ -12,7 +12,8 @@ from vlmunl.metrics.evidence import Evidence
 from vlmunl.metrics.figures import ROUTE, ROW, figures, is_calibrated
 from vlmunl.stages.configs import TuningSpec
 
-DECLARED = figures({ROUTE: ROUTES})
+METHODS = ("versus",)
+DECLARED = figures({ROUTE: ROUTES}, METHODS)
 KINDS = {bool: "flag", int: "number", float: "number", str: "text", list: "list", type(None): "null"}
 LEAK = {"npo": lambda route: 0.85 if route == "few_shot" else 0.15}
 NO_INTERVAL = {"named.mia_gold_gap.low": "null", "named.mia_gold_gap.high": "null"}
@@ -32,7 +33,7 @@ def plain(kind: str) -> str:
 
 
 def test_a_complete_row_has_exactly_the_declared_figures(aggregate, monkeypatch):
-    """A tuned method with strangers asked: everything that can be measured is."""
+    """A tuned method beside another, with strangers asked: everything that can be measured is."""
     with_strangers(monkeypatch)
     monkeypatch.setattr(Evidence, "choice", lambda self, name, seed: {"trial": 0, "settings": "lr=1"})
     monkeypatch.setattr(Evidence, "steps", lambda self, name, seeds: 30.0)
@@ -44,7 +45,7 @@ def test_a_complete_row_has_exactly_the_declared_figures(aggregate, monkeypatch)
         return replace(config, rows=rows, tuning=TuningSpec(people=4, families=("crop",), budget=6))
 
     monkeypatch.setattr(World, "config", tuned)
-    document = aggregate(World(models=LEAK), (*ROLES, "npo"))
+    document = aggregate(World(models=LEAK), (*ROLES, "other", "npo"))
     row = next(row for row in document["rows"] if row["name"] == "npo")
     assert dict(leaves(row)) == {path: plain(kind) for path, kind in DECLARED.items()} | NO_INTERVAL
 
@@ -60,7 +61,7 @@ def test_a_row_without_evidence_keeps_the_places(aggregate):
 def test_what_is_measured_against_gold_is_calibrated():
     calibrated = {path for path, kind in DECLARED.items() if kind == "calibrated"}
     assert {path.partition(".")[0] for path in calibrated} == {
-        *("canonical", "wcr", "wcr_held_out", "item_wcr", "retain_did", "routes")
+        *("canonical", "wcr", "wcr_held_out", "item_wcr", "identity_wcr", "retain_did", "routes", "versus")
     }
     assert {path for path in DECLARED if is_calibrated(path)} == calibrated
     assert is_calibrated("routes.any_name.rho")
