@@ -61,7 +61,7 @@ ROW: Tree = {
 }
 
 
-_DIFFERENCE: Tree = {**_INTERVAL, "p": "calibrated", "p_holm": "calibrated"}
+_DIFFERENCE: Tree = {**_INTERVAL, "p": "calibrated", "p_holm": "calibrated", "n_seeds": "number"}
 OPTIONAL: Mapping[str, Tree] = {
     "versus": {"best": _DIFFERENCE, "placebo": _DIFFERENCE},
     "tiers": {TIER: {**_WCR, "status": "text", "reason": "text", "seeds": "list", "upper_bound": "flag"}},
