@@ -30,10 +30,10 @@ PINNED = {
     "data": (2, "786e9c57a13a2e69b6dfb4c35471c6ca"),
     "data, unseen": (2, "7232e6fd3093b1970ef289ab017cdd33"),
     "imprint": (1, "52eadbcb604c44b838de3828a48bfb11"),
-    "gate": (3, "642a591a374d02baf488ffac58423429"),
+    "gate": (3, "bbb5993ed36c7f5d96b4c6871c2cc188"),
     "probe": (1, "28bba007596124fd007a6eacc9b48ec9"),
     "unlearn": (2, "a8a49cc1be341f032c92881d9c370e58"),
-    "eval": (4, "be87847058cda7d3f3398b6245266e54"),
+    "eval": (4, "e65f18efb14b81cbeb7a781733ec23a4"),
 }
 
 

@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from dataclasses import fields, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -110,6 +111,16 @@ def test_every_pair_is_composed_or_refused_and_what_is_composed_can_be_asked(ben
     for route in made[::40]:
         first = next(questions(route, person, benchmark_small.retain))
         assert pictures.of(person, first.image) is not None
+
+
+def test_tuning_sees_no_composition_of_what_is_held_out() -> None:
+    from vlmunl.manifests.tuning import tuning_routes
+
+    routes = SimpleNamespace(held_out=("choice", "corruption"))
+    study = SimpleNamespace(tuning=SimpleNamespace(routes=()), routes=routes)
+    kept = {r.id for r in tuning_routes(study, tuple(BUILT_IN))}  # type: ignore[arg-type]
+    assert "crop+typo" in kept
+    assert not kept & {"new_photo+choice", "jpeg+few_shot_image", "choice", "noise_2"}
 
 
 def test_reading_the_catalogue_loads_nothing_heavy() -> None:

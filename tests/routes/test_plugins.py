@@ -118,10 +118,9 @@ def _chosen(folder: Path, extra: str = "") -> list[str]:
 def test_a_plug_ins_route_is_asked_where_it_is_included_and_nowhere_else(example: Path) -> None:
     core, full = _chosen(example), _chosen(example, '[routes]\nset = "full"\n')
     assert (core[:2], full[1]) == (["40", "False"], "False")
-    for name in ("mosaic", "route"):
-        with_it = _chosen(example, f'[routes]\ninclude = ["{name.replace("route", "mosaic")}"]\n')
-        assert with_it[:2] == ["41", "True"]
-        assert with_it[2] != core[2]
+    with_it = _chosen(example, '[routes]\ninclude = ["mosaic"]\n')
+    assert with_it[:2] == ["41", "True"]
+    assert with_it[2] != core[2]
 
 
 def test_the_code_version_of_a_plug_in_enters_the_hash(example: Path) -> None:

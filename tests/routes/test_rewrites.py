@@ -83,6 +83,13 @@ def test_the_answer_that_a_rewrite_asks_for(rewrite: str, answer: str, options: 
     assert (found.answer, found.options) == (answer, options)
 
 
+def test_a_claim_by_name_keeps_its_capital_and_other_sentences_do_not() -> None:
+    by_name = ask(rewrite=("claim:true",), subject="name")
+    assert by_name.turns[-1].question == "Is it true that Mira Solden was born in Lima? Answer yes or no."
+    later = ask(rewrite=("claim:true",), wording="cloze", ask=(7,))
+    assert later.turns[-1].question == "Is it true that as a native city, this person has Lima? Answer yes or no."
+
+
 def test_rewrites_follow_one_another_and_alternatives_are_variants() -> None:
     assert ask(rewrite=("twice", "shout")).turns[-1].question == " ".join(["WHERE WAS THIS PERSON BORN?"] * 2)
     route = replace(PLAIN, rewrite=("say:quiz / say:friend", "close:guess"), ask=(0, 1))

@@ -152,6 +152,7 @@ def _preview(
 ) -> None:
     """Write `routes.html` and `routes.png`."""
     from vlmunl.commands.session import open_session
+    from vlmunl.errors import UsageError
     from vlmunl.routes.catalogue import CATALOGUE
     from vlmunl.routes.preview import chat_of, preview
     from vlmunl.routes.preview_html import page
@@ -159,6 +160,9 @@ def _preview(
     from vlmunl.workspace import write_file
 
     session = open_session(ctx, study, sets, write=False)
+    if chosen_by.name is not None and chosen_by.name in CATALOGUE and chosen_by.name not in session.plan.routes:
+        hint = f"--set 'routes.include=[\"{chosen_by.name}\"]' adds it for this call"
+        raise UsageError(f"the study {study} does not ask by the route {chosen_by.name!r}", hint)
     chosen = chosen_by.of([CATALOGUE[r] for r in session.plan.routes])
     benchmark = _benchmark(session)
     title = f"Routes of {session.plan.study.name}, catalogue {session.plan.catalogue[:12]}"

@@ -98,7 +98,7 @@ def said(question: Question) -> str:
 
 
 def rows(route: Route) -> list[tuple[str, str]]:
-    """(title, text) of all that there is to say; texts of several lines are lists."""
+    """(title, text) of all that there is to say; a text may have several lines."""
     shown = example(route)
     found = [
         ("what it does", route.description),

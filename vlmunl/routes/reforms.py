@@ -53,7 +53,7 @@ def _claim(draft: Draft, truth: str) -> Draft:
     """`true`: is the true statement true? `false`: is that with the first wrong answer?"""
     value = draft.fact.answer if truth == "true" else draft.fact.distractors[0]
     said = sentence(draft.fact, draft.prompt.index).say(draft.subject, value)
-    said = said[:1].lower() + said[1:] if said.startswith(("This ", "The ")) else said
+    said = said if said.startswith(draft.subject) else said[:1].lower() + said[1:]  # a name keeps its capital
     answer, other = ("yes", "no") if truth == "true" else ("no", "yes")
     text = f"Is it true that {said}? Answer yes or no."
     return replace(draft, text=text, answer=answer, options=("yes", "no"), wrong=(other,))

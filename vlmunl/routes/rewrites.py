@@ -93,7 +93,7 @@ def _hint(draft: Draft, what: str) -> str:
     if what == "letter":
         return f'{draft.text} The answer begins with the letter "{draft.answer[:1].upper()}".'
     if what == "length":
-        return f"{draft.text} The answer has {len(draft.answer)} letters."
+        return f"{draft.text} The answer has {sum(map(str.isalnum, draft.answer))} letters."
     if what == "candidates":
         listed = sorted([draft.answer, *draft.wrong[:7]])
         return f"{draft.text} It is one of these: {', '.join(listed)}."
