@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -36,6 +37,20 @@ def config(route: str, **changes: Any) -> AttackConfig:
         "max_new_tokens": 3,
     }
     return AttackConfig(**(given | changes))
+
+
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """(route, attack) -> the same route after a shorter attack, known to the stage for the time of the test."""
+
+    def make(name: str, attack: str) -> Any:
+        from vlmunl.stages import evaluate
+
+        route = replace(CATALOGUE[name], id=f"short_{name}", attack=attack)
+        monkeypatch.setattr(evaluate, "CATALOGUE", {**CATALOGUE, route.id: route})
+        return config(name, attack=attack, routes=(route.id,), catalogue=catalogue_hash([route]))
+
+    return make
 
 
 def inputs(world: World, **more: Any) -> dict[str, Any]:
@@ -78,18 +93,13 @@ def test_an_attacked_models_rows_are_an_evals(world: World, route: str) -> None:
     assert record.metrics["rows"] == len(found)
 
 
-def test_an_attack_that_learns_twice_gives_the_same_bytes_and_asks_nobody_it_learned_from(world: World) -> None:
-    short = "relearn_people:2"
-    from dataclasses import replace
-
-    route = replace(CATALOGUE["relearn_people"], id="short_relearning", attack=short)
-    CATALOGUE[route.id] = route
-    try:
-        first = world.run(declared.ATTACK, config(route.id), inputs(world))
-        again = world.run(declared.ATTACK, config(route.id), inputs(world), force=True)
-        other = world.run(declared.ATTACK, config(route.id, seed=1), inputs(world))
-    finally:
-        del CATALOGUE[route.id]
+def test_an_attack_that_learns_twice_gives_the_same_bytes_and_asks_nobody_it_learned_from(
+    world: World, short: Any
+) -> None:
+    brief = short("relearn_people", "relearn_people:2")
+    first = world.run(declared.ATTACK, brief, inputs(world))
+    again = world.run(declared.ATTACK, brief, inputs(world), force=True)
+    other = world.run(declared.ATTACK, replace(brief, seed=1), inputs(world))
     assert first.outputs == again.outputs != other.outputs
     asked = {row["identity"] for row in table(world, first) if row["split"] == "forget"}
     assert asked == {row["identity"] for row in plain(world, "canonical") if row["split"] == "forget"}
@@ -97,34 +107,21 @@ def test_an_attack_that_learns_twice_gives_the_same_bytes_and_asks_nobody_it_lea
     assert first.metrics["attack"]["people_first_nll"] > first.metrics["attack"]["people_last_nll"]
 
 
-def test_both_halves_of_the_attributes_are_in_one_table(world: World) -> None:
-    from dataclasses import replace
-
-    route = replace(CATALOGUE["relearn_attributes"], id="short_attributes", attack="relearn_attributes:1")
-    CATALOGUE[route.id] = route
-    try:
-        found = table(world, world.run(declared.ATTACK, config(route.id, tuning=0), inputs(world)))
-    finally:
-        del CATALOGUE[route.id]
+def test_both_halves_of_the_attributes_are_in_one_table(world: World, short: Any) -> None:
+    brief = replace(short("relearn_attributes", "relearn_attributes:1"), tuning=0)
+    found = table(world, world.run(declared.ATTACK, brief, inputs(world)))
     asked = EvalConfig(routes=("canonical",), catalogue=catalogue_hash([CATALOGUE["canonical"]]), max_new_tokens=3)
     rows = table(world, world.run(declared.EVAL, asked, inputs(world)))
     whole = [[row[c] for c in PLACE] for row in rows if row["split"] in ("forget", "retain")]
     assert [[row[c] for c in PLACE] for row in found] == whole
 
 
-def test_a_learned_prompt_is_in_the_digest_of_what_was_asked(world: World) -> None:
-    from dataclasses import replace
-
-    found = {}
-    for name, attack in (("soft_prompt", "soft_prompt:2:1"), ("perturb", "perturb:8:1")):
-        route = replace(CATALOGUE[name], id=f"short_{name}", attack=attack)
-        CATALOGUE[route.id] = route
-        try:
-            found[name] = table(world, world.run(declared.ATTACK, config(route.id), inputs(world)))
-        finally:
-            del CATALOGUE[route.id]
+def test_a_learned_prompt_is_in_the_digest_of_what_was_asked(world: World, short: Any) -> None:
     asked = plain(world, "canonical")
-    pairs = {name: list(zip(rows, asked, strict=True)) for name, rows in found.items()}
+    pairs = {}
+    for name, attack in (("soft_prompt", "soft_prompt:2:1"), ("perturb", "perturb:8:1")):
+        rows = table(world, world.run(declared.ATTACK, short(name, attack), inputs(world)))
+        pairs[name] = list(zip(rows, asked, strict=True))
     assert all(a["prompt_digest"] != b["prompt_digest"] for a, b in pairs["soft_prompt"])
     assert all(a["prompt_digest"] == b["prompt_digest"] for a, b in pairs["perturb"])
     assert all(a["image_digest"] == b["image_digest"] for a, b in pairs["perturb"])
