@@ -12,7 +12,7 @@ from vlmunl.rng import Streams
 
 @pytest.fixture
 def bench(vlm: Any, benchmark_small: Any) -> Callable[..., Any]:
-    """(attack, tuning=1, seed=0, vlm=None) -> a bench whose every model is a fresh copy of this one, with no wrapper."""
+    """(attack, tuning=1, seed=0, ...) -> a bench on which every model is a fresh copy of one, without a wrapper."""
     import copy
 
     from vlmunl.attacks.bench import Bench

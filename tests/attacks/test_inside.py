@@ -18,7 +18,9 @@ def asked_of(people: Any, pictures: Any, route: str = "canonical") -> list[Any]:
     return [of_question(q, pictures, "forget") for p in people for q in questions(CATALOGUE[route], p, ())]
 
 
-def test_the_last_states_do_not_depend_on_batches_and_give_the_models_own_answer(vlm: Any, benchmark_small: Any) -> None:
+def test_the_last_states_do_not_depend_on_batches_and_give_the_models_own_answer(
+    vlm: Any, benchmark_small: Any
+) -> None:
     import torch
 
     from vlmunl.attacks.inner import last_states
@@ -35,9 +37,7 @@ def test_the_last_states_do_not_depend_on_batches_and_give_the_models_own_answer
         assert torch.allclose(one[layer], other[layer], atol=1e-4)
     # the last layer through norm and head is the model's next token
     logits = vlm.model.lm_head(vlm.model.model.language_model.norm(one[4]))
-    rows = score_rows(
-        vlm, asked, pictures, max_new_tokens=1, batch_size=64, progress=lambda done, total, note: None
-    )
+    rows = score_rows(vlm, asked, pictures, max_new_tokens=1, batch_size=64, progress=lambda done, total, note: None)
     said = [vlm.tokenizer.decode([int(t)], skip_special_tokens=True).strip() for t in logits.argmax(-1)]
     assert said == [row["text"] for row in rows]
 
@@ -49,9 +49,7 @@ def test_the_lens_at_the_last_layer_ranks_as_the_model_does(vlm: Any, benchmark_
 
     pictures = Pictures(benchmark_small.retain)
     asked = asked_of(benchmark_small.identities, pictures)
-    rows = score_rows(
-        vlm, asked, pictures, max_new_tokens=1, batch_size=64, progress=lambda done, total, note: None
-    )
+    rows = score_rows(vlm, asked, pictures, max_new_tokens=1, batch_size=64, progress=lambda done, total, note: None)
     read = Lens(vlm, None, (4,), 64)(asked, pictures)
     one_token = [len(vlm.chat.answer_tokens(v)) == 1 for a in asked for v in (a.answer, *a.distractors)]
     assert all(one_token)

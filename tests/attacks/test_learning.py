@@ -160,7 +160,9 @@ def test_the_perturbation_stays_within_its_bound_and_in_the_range_of_pixels(
     made = bench(f"perturb:{eps}:{steps}")
     (found,) = attacks(made)
     pixels = pixel_values(vlm.processor, [decode(p.photos[0]) for p in benchmark_small.identities])
-    mean, std = (torch.tensor(getattr(vlm.processor.image_processor, n)).view(-1, 1, 1) for n in ("image_mean", "image_std"))
+    mean, std = (
+        torch.tensor(getattr(vlm.processor.image_processor, n)).view(-1, 1, 1) for n in ("image_mean", "image_std")
+    )
     before, after = ((p * std + mean) * 255 for p in (pixels, found.repaint(pixels)))
     moved = (after - before).abs().max()
     assert float(moved) <= min(eps, steps) + 1e-3

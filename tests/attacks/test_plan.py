@@ -75,9 +75,7 @@ def test_the_plain_evaluation_asks_no_attack_route(study):
 
 
 def test_attacks_leave_the_keys_of_all_other_cells_as_they_are(study):
-    with_attacks, without = (
-        pretend.keys(planned(study(ASIDE, *sets))) for sets in ((), ("routes.include=[]",))
-    )
+    with_attacks, without = (pretend.keys(planned(study(ASIDE, *sets))) for sets in ((), ("routes.include=[]",)))
     shared = set(without) - {"aggregate", "tables"}
     assert {name: with_attacks[name] for name in shared} == {name: without[name] for name in shared}
 
@@ -132,9 +130,7 @@ def test_what_cannot_be_attacked_is_refused_at_load(study, text, sets, said):
     ],
 )
 def test_a_plug_ins_route_with_an_unknown_attack_is_refused_by_name(study, attack, said):
-    mine = Route(
-        id="mine", family="mine", modality="model", description="d", source="s", tier="T4", attack=attack
-    )
+    mine = Route(id="mine", family="mine", modality="model", description="d", source="s", tier="T4", attack=attack)
     names = dataclasses.replace(known(), routes={**known().routes, "mine": mine})
     with pytest.raises(StudyError, match=said):
         study(HEAD.replace('"relearn_people", "relearn_people_text", ', '"mine", '), names=names)

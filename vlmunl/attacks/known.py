@@ -34,7 +34,8 @@ class Argument:
 class Attack:
     """One attack: `run` is the path "module:function" of `(bench, *arguments) -> Iterator[Attacked]`.
 
-    `tier` and `family` are those of the routes that use it. `version` is bumped by hand when the same arguments give other rows. With `many` the last argument may be repeated.
+    `tier` and `family` are those of the routes that use it. `version` is bumped by hand when the same arguments give
+    other rows. With `many` the last argument may be repeated.
     """
 
     name: str
@@ -72,7 +73,7 @@ _WEIGHTS = (
         tier="T4",
         family="quantize",
         does=(
-            "rounds every linear layer but the head, and computes with the rounded weights in the model's own precision: "
+            "rounds every linear layer but the head, and computes with the rounded weights in the model's precision: "
             "8 bits, to the nearest of 255 even steps, one scale per output channel; 4 bits, to the nearest of 16 "
             "normal-float levels, one scale per 64 weights of a row (scales not rounded)"
         ),
@@ -111,8 +112,8 @@ _WEIGHTS = (
         tier="T5",
         family="scale",
         does=(
-            "weights I + alpha (U - I): alpha of the step from the imprint I to the unlearned model U; a model that has "
-            "no such step (imprint, gold, placebo, retraining, a wrapper without weights) stays as it is"
+            "weights I + alpha (U - I): alpha of the step from the imprint I to the unlearned model U; a model that "
+            "has no such step (imprint, gold, placebo, retraining, a wrapper without weights) stays as it is"
         ),
         source="scaling or removing an unlearning adapter; task arithmetic (arXiv 2212.04089)",
         run="vlmunl.attacks.weights:scale",
@@ -168,8 +169,8 @@ _INPUTS = (
         tier="T3",
         family="learned_prompt",
         does=(
-            "learned tokens beside those of the vision tower, through the projector, trained on people set aside with the "
-            "model frozen"
+            "learned tokens beside those of the vision tower, through the projector, trained on people set aside with "
+            "the model frozen"
         ),
         source="visual prompt tuning (arXiv 2203.12119) as ForgetGate's resurrection attack",
         run="vlmunl.attacks.prompts:visual_prompt",
@@ -196,7 +197,7 @@ _INSIDE = (
         tier="T3",
         family="inside",
         does=(
-            "reads the answer from inner layers: the state at the prompt's last token, through the final norm and the head; "
+            "reads the answer from inner layers: the state at the prompt's last token, through final norm and head; "
             "right if the answer's first token beats those of all other values of its attribute at any of these depths"
         ),
         source="UnLOK-VQA (arXiv 2309.17410 for the attack); logit lens",
@@ -209,8 +210,8 @@ _INSIDE = (
         tier="T3",
         family="inside",
         does=(
-            "reads the answer with a ridge regression from the state at the prompt's last token, at this depth, fitted for "
-            "each attribute on retained people who are asked nothing here"
+            "reads the answer with a ridge regression from the state at the prompt's last token, at this depth, fitted "
+            "for each attribute on retained people who are asked nothing here"
         ),
         source="linear probes (arXiv 1610.01644), with people apart as in Open-MMUnlearning",
         run="vlmunl.attacks.probe:linear_probe",

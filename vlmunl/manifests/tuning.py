@@ -63,9 +63,13 @@ def _set_aside(given: Mapping[str, Any]) -> TuningSection:
     """A section that only sets people aside, for attacks to learn from; what it says of trials would have no effect."""
     for key in given:
         if key != "people":
-            raise Problem(join("tuning", key), "has no effect without a grid; add [tuning.grid.METHOD], or leave it out")
+            raise Problem(
+                join("tuning", key), "has no effect without a grid; add [tuning.grid.METHOD], or leave it out"
+            )
     if not given:
-        raise Problem("tuning", "says nothing; set people = 4 aside, or add [tuning.grid.METHOD] with lr = [1e-3, 2e-3]")
+        raise Problem(
+            "tuning", "says nothing; set people = 4 aside, or add [tuning.grid.METHOD] with lr = [1e-3, 2e-3]"
+        )
     return TuningSection(**given)
 
 

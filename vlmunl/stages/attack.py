@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 def run(config: AttackConfig, ctx: Context) -> Mapping[str, object]:
-    """Write `rows.parquet`, with the columns of an eval's; the metrics are each route's accuracy and the attack's notes.
+    """Write `rows.parquet`, with the columns of an eval's; the metrics are routes' accuracies and the attack's notes.
 
     Raises:
         StudyError: the attack or a route is not known, or not as the study was planned with.
@@ -45,8 +45,8 @@ def run(config: AttackConfig, ctx: Context) -> Mapping[str, object]:
     """
     attack, arguments = parse(config.attack)
     if attack.version != config.version:
-        found = f"version {config.version} of it, this is version {attack.version}"
-        raise StudyError(f"the attack {config.attack} was planned with {found}")
+        other = f"version {config.version} of it, this is version {attack.version}"
+        raise StudyError(f"the attack {config.attack} was planned with {other}")
     if "imprint" in attack.needs and "imprint" not in ctx.inputs:
         raise MissingInput(f"the attack {config.attack} needs the model before unlearning, and it was not given")
     benchmark = schema.load(ctx.input("benchmark"))
@@ -130,9 +130,13 @@ def _put(asked: Asked, prefix: str) -> Asked:
 
 
 def _read(row: Row, answer: str, text: str) -> Row:
-    """A row whose score, status and text are a reading's; its likelihoods remain those of the model's own answer."""
+    """A row whose score, status and text are a reading's; its likelihoods remain those of the model's own answer.
+
+    No reply was judged, so where rows count replies there are none.
+    """
     right = text == answer
-    return {**row, "score": float(right), "status": "correct" if right else "incorrect", "text": text}
+    read = {"score": float(right), "status": "correct" if right else "incorrect", "text": text}
+    return {**row, **read, **{name: 0 for name in ("draws", "hits") if name in row}}
 
 
 class _Repainted(Pictures):

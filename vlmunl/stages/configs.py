@@ -173,12 +173,13 @@ class EvalConfig:
 class AttackConfig:
     """Attack one model and score it by `routes`, all of which name this attack.
 
-    `catalogue`, `asking` and `tuning` are as in `EvalConfig`; the people set aside are those that an attack may learn
-    from, and the ones that are asked are the others. `version` is that of the attack's code, `seed` names the streams of everything the attack draws.
+    `version` is that of the attack's code. `catalogue`, `asking` and `tuning` are as in `EvalConfig`; the people set
+    aside are those that an attack may learn from, and the ones that are asked are the others. `seed` names the streams
+    of everything the attack draws.
     """
 
     attack: str = keyed()
-    version: int = keyed()
+    version: int = keyed(default=1)
     routes: tuple[str, ...] = keyed()
     catalogue: str = keyed()
     seed: int = keyed()

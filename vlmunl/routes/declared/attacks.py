@@ -55,6 +55,8 @@ ROUTES: tuple[Route, ...] = (
     *_after("guided:0.5", "guided_half", "logits half way back to the imprint's", leak=_ORACLE),
 )
 
-CORE = ("logit_lens", "quantize_8", "quantize_4", "prune_10", "projector_restore", "relearn_attributes")
-CORE += ("relearn_unrelated", "scale_half", "guided_half")
+CORE: tuple[str, ...] = (
+    *("logit_lens", "quantize_8", "quantize_4", "prune_10", "projector_restore"),
+    *("relearn_attributes", "relearn_unrelated", "scale_half", "guided_half"),
+)
 """Of the core set: those with the photo that need nobody set aside."""
