@@ -2,8 +2,8 @@
 
 Both sides answer the same questions (four held-back wordings of six facts on each person's photo) with the same model
 on one thread, taken in turn; the replies must be equal. `score` also gives the likelihood, token by token, of the right
-answer and that of every wrong one. In a second comparison the loop finds these too, by a forward pass for each
-candidate as evaluation scripts do, on a part of the questions; the mean log-probabilities must agree to 1e-4. Beside the
+answer and that of every wrong one. In a second comparison, on a part of the questions, the loop finds these too, by a
+forward pass for each candidate as evaluation scripts do; the mean log-probabilities must agree to 1e-4. Beside the
 embedded model a random one of LLaVA's classes with pictures of 336 pixels (576 image tokens) and 32,000 tokens.
 
 Usage:  python benchmarks/score_throughput.py [--people 8] [--repeats 3] [--print]  (the larger model: 2 people, once)
