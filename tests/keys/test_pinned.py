@@ -30,7 +30,7 @@ PINNED = {
     "data": (2, "786e9c57a13a2e69b6dfb4c35471c6ca"),
     "data, unseen": (2, "7232e6fd3093b1970ef289ab017cdd33"),
     "imprint": (1, "52eadbcb604c44b838de3828a48bfb11"),
-    "gate": (3, "93c4d974ced2b34694a1718e79dbfa76"),
+    "gate": (3, "642a591a374d02baf488ffac58423429"),
     "probe": (1, "28bba007596124fd007a6eacc9b48ec9"),
     "unlearn": (2, "a8a49cc1be341f032c92881d9c370e58"),
     "eval": (4, "be87847058cda7d3f3398b6245266e54"),
