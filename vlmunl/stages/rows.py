@@ -1,8 +1,9 @@
 """Evaluation rows: one per (item, route, variant), scored and written as Parquet.
 
 `score` is in [0, 1]: was the reply right (any of `draws` replies, of which `hits` were), or a statistic of the right
-answer (`draws` is 0; `text` is the greedy reply all the same). `rouge_l` is the reply's ROUGE-L recall of the answer
-(of several replies the best). The rest is of the right answer, read after the question and given token by token:
+answer (`draws` is 0, `status` correct if it is above .5, and `text` the greedy reply all the same). `rouge_l` is the
+reply's ROUGE-L recall of the answer (of several replies the best). The rest is of the right answer, read after the
+question and given token by token:
 
 `logp`, mean log-probability per token in nats; `tokens`, their number; `rank1`, is it likelier per token than every
 distractor; `es`, extraction strength, and `em`, exact memorisation, shares of its tokens; `min_k`, mean log-probability
