@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from vlmunl.manifests import attacker
+from vlmunl.manifests import attacker, meta
 from vlmunl.manifests.known import Known, RouteLike
 from vlmunl.manifests.probes import probe_cells
 from vlmunl.manifests.schema import Problem, cut, join, unknown
@@ -24,6 +24,7 @@ def check(study: Study, names: Known) -> None:
     chosen = select(study.routes, names)
     check_tuning(study, names, chosen)
     attacker.check_attacker(study, names, chosen)
+    meta.check_meta(study)
     for method in study.methods:
         _trains_apart(method, study.routes.held_out)
     exclusions = [e.cell for e in study.evidence.exclude]
@@ -63,7 +64,12 @@ def attacks_of(routes: Iterable[RouteLike]) -> tuple[str, ...]:
 
 def attack_cell(row: str, seed: int, attack: str) -> str:
     """The name of the cell that attacks a row's model and asks it then."""
-    return f"attack/{row}/seed{seed}/{attack.replace(':', '-')}"
+    return f"attack/{row}/seed{seed}/{told_as(attack)}"
+
+
+def told_as(attack: str) -> str:
+    """How an attack is written in the name of a cell."""
+    return attack.replace(":", "-")
 
 
 def cell_names(study: Study, attacks: Sequence[str] = ()) -> tuple[str, ...]:
@@ -81,7 +87,7 @@ def cell_names(study: Study, attacks: Sequence[str] = ()) -> tuple[str, ...]:
         for name in (*ROLES, *(m.name for m in study.methods)):
             names += [f"eval/{name}/seed{seed}", *(attack_cell(name, seed, attack) for attack in attacks)]
         names += attacker.cell_names(study, seed)
-    return tuple(names)
+    return (*names, *meta.cell_names(study))
 
 
 def _made(study: Study, method: MethodPlan, seed: int) -> list[str]:
