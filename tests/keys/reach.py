@@ -48,6 +48,7 @@ lr = [0.01, 0.02, 0.03, 0.04, 0.05, 0.06]
 budget = 5
 [meta]
 stops = [0.25, 0.5]
+only = ["name"]
 [methods.mine]
 settings = { anchor = 2.0 }
 terms = [{ loss = "npo", beta = 0.2 }, { loss = "kl_ref", view = "retain", weight = "anchor" }]
@@ -64,13 +65,20 @@ when = "ga.wcr.lower > 0"
 RESULTS = "aggregate"
 SEARCHED = ("scout/*", "search/*")
 JUDGED = "meta"
-STOPPED = "imprint/stop*"
+STOPPED, ONE_WAY = "imprint/stop*", "imprint/only_*"
 TRAINED = ("imprint/*", "unlearn/*")
-TAUGHT = ("imprint/imprint/*", STOPPED, "imprint/gold/*", "imprint/placebo/*", "unlearn/retrain/*")  # follow [imprint]
+TAUGHT = (
+    "imprint/imprint/*",
+    STOPPED,
+    ONE_WAY,
+    "imprint/gold/*",
+    "imprint/placebo/*",
+    "unlearn/retrain/*",
+)  # follow [imprint]
 UNLEARNED = ("unlearn/ga/*", "unlearn/npo_wide/*", "unlearn/mine/*", "unlearn/tuned/*")  # start from the imprint
 GA, WIDE, MINE, SCORED = "unlearn/ga/*", "unlearn/npo_wide/*", "unlearn/mine/*", "eval/*"
 CHOSEN = "select/*"
-_NOT_OVERRIDDEN = ("imprint/*/seed0", "imprint/imprint/*", STOPPED, "imprint/gold/*", "unlearn/retrain/*")
+_NOT_OVERRIDDEN = ("imprint/*/seed0", "imprint/imprint/*", STOPPED, ONE_WAY, "imprint/gold/*", "unlearn/retrain/*")
 
 _TEACHING = {
     "recipe": '"dora"',
@@ -196,6 +204,7 @@ REACH: dict[str, tuple[str, tuple[str, ...]]] = {
     "methods.stop.forget_nll": ("methods.ga.stop.forget_nll=7", (GA,)),
     "methods.stop.patience": ("methods.ga.stop.patience=9", (GA,)),
     "meta.stops": ("meta.stops=[0.5, 0.75]", ("imprint/stop25/*", "imprint/stop75/*", "eval/stop?5/*", "meta")),
+    "meta.only": ('meta.only=["photo"]', ("imprint/only_*", "eval/only_*", "meta")),
     "meta.known_from": ("meta.known_from=0.1", ("meta",)),
     "attacker.budget": ("attacker.budget=6", ("search/*",)),
     "attacker.beam": ("attacker.beam=2", ("search/*",)),

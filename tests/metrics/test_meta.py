@@ -211,7 +211,7 @@ def test_stability_is_of_the_attacks_that_there_are(judged, monkeypatch):
 
     attacked = replace(CATALOGUE["canonical"], id="probe_attack", attack="quantize:8", tier="T4")
     monkeypatch.setitem(CATALOGUE, "probe_attack", attacked)
-    _, document, files = judged(attacks=("quantize-8",), methods=("hidden",))
+    _, document, _ = judged(attacks=("quantize-8",), methods=("hidden",))
     accuracy = next(m for m in document["measures"] if m["name"] == "accuracy")
     assert document["not_measured"] == ["relearning"]
     assert accuracy["quantisation"]["cases"] == 2

@@ -66,19 +66,20 @@ def _notes(document: Mapping[str, Any]) -> tuple[str, ...]:
     partial = len(document["models"]) - pools["with"] - pools["without"]
     told = (
         f"Pools, by what each model was taught: {counted(pools['with'], 'model')} with the knowledge (imprints and "
-        f"imprints taught for a declared share of the steps), {counted(pools['without'], 'model')} without (base, gold, "
-        f"placebo, retraining); {counted(partial, 'model')} taught too briefly to be in either."
+        f"imprints taught for a declared share of the steps or in one way only), "
+        f"{counted(pools['without'], 'model')} without (base, gold, placebo, retraining); {counted(partial, 'model')} taught too briefly to be in either."
     )
     auc = (
         "Faithfulness: the share of pairs in which the model with the knowledge scores higher (1/2: the measure cannot "
-        f"tell). Brackets are {level} % jackknife intervals over models, which share people and seeds, and so are rather "
-        "too narrow. A measure is as good as the gap between its lowest value with the knowledge and its highest without."
+        f"tell). Brackets are {level} % jackknife intervals over models; these share people and seeds, so brackets are "
+        "rather too narrow. Beside it the lowest value of a model with the knowledge and the highest of one without."
     )
+    routes, catalogue = counted(document["live_routes"], "live route"), document["catalogue"][:SHORT_HASH]
     against = (
-        "WCR and canonical recovery are against gold and imprint of another seed, so that no model is its own yardstick; "
-        f"WCR over {counted(document['live_routes'], 'live route')} of catalogue {document['catalogue'][:SHORT_HASH]}."
+        "WCR and canonical recovery are against gold and imprint of another seed, so that no model is its own "
+        f"yardstick; WCR over {routes} of catalogue {catalogue}."
     )
-    stable = "Stability: 1 - |a - b| / (|a| + |b|), before and after quantisation, or the gain by relearning and gold's. "
+    stable = "Stability: 1 - |a - b| / (|a| + |b|), before and after quantisation, or gain by relearning and gold's. "
     lost = document["not_measured"]
     stable += f"Not measured here, for lack of such attacks: {', '.join(lost)}." if lost else ""
     stable += " WCR's is not measured: an attacked model is asked the canonical question alone."

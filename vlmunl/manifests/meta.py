@@ -1,6 +1,7 @@
 """`[meta]`: pools of models with and without the knowledge, by construction, and the cell that judges the measures.
 
-With it: the imprints, and imprints that were taught for at least the share `known_from` of the steps. Without it: base,
+With it: the imprints, imprints that were taught for at least the share `known_from` of the steps, and imprints that were
+taught the same facts by name alone or with photos alone, whose knowledge not every question brings out. Without it: base,
 gold, placebo, and methods that start again from the base model. Not in a pool: imprints taught more briefly, which are
 shown all the same, and every unlearned model: whether it still knows is the question, and no measure may answer it for
 itself. For the same reason every model is measured against gold and imprint of another seed than its own.
@@ -34,10 +35,13 @@ def check_meta(study: Study) -> None:
         return
     if len(study.study.seeds) < 2:
         raise Problem(META, "needs two seeds, so that no model is measured against itself; add one to study.seeds")
+    for i, way in enumerate(study.meta.only):
+        if way in study.meta.only[:i]:
+            raise Problem(join("meta.only", i), f"{way!r} is listed twice; list it once")
     rows = [stop_row(share) for share in study.meta.stops]
     for i, row in enumerate(rows):
         if row in rows[:i]:
-            raise Problem(join("meta.stops", i), f"{study.meta.stops[i]:g} is listed twice, to the per cent; list it once")
+            raise Problem(join("meta.stops", i), f"{study.meta.stops[i]:g} is listed twice (in per cent); list it once")
 
 
 def stop_row(share: float) -> str:
@@ -45,11 +49,17 @@ def stop_row(share: float) -> str:
     return f"stop{round(100 * share)}"
 
 
+def extra_rows(section: MetaSection) -> dict[str, bool | None]:
+    """The imprints that a meta-evaluation adds at each seed, and whether they count as taught."""
+    stops = {stop_row(share): True if share >= section.known_from else None for share in section.stops}
+    return {**stops, **{f"only_{way}": True for way in section.only}}
+
+
 def cell_names(study: Study) -> list[str]:
     """The cells that a meta-evaluation adds."""
     if study.meta is None:
         return []
-    rows = [f"{stop_row(share)}/seed{seed}" for seed in study.study.seeds for share in study.meta.stops]
+    rows = [f"{row}/seed{seed}" for seed in study.study.seeds for row in extra_rows(study.meta)]
     return [*(f"imprint/{row}" for row in rows), *(f"eval/{row}/meta" for row in rows), META]
 
 
@@ -63,17 +73,27 @@ class Judged:
     shared: Mapping[str, CellOutput | External]
     scoring: c.EvalConfig
 
-    def stopped(self, seed: int, whole: c.ImprintConfig) -> list[Cell]:
-        """The briefer imprints of a seed, and their scoring by the study's routes."""
-        cells: list[Cell] = []
+    def taught(self, whole: c.ImprintConfig) -> dict[str, c.ImprintConfig]:
+        """Name -> recipe of the imprints that are taught more briefly, or in one way only; `whole` is the imprint's."""
+        found = {}
         for share in self.section.stops:
-            row = stop_row(share)
-            briefer = replace(whole, optim=replace(whole.optim, steps=math.ceil(share * whole.optim.steps)))
+            optim = replace(whole.optim, steps=math.ceil(share * whole.optim.steps))
+            found[stop_row(share)] = replace(whole, optim=optim)
+        samples = whole.image_samples + whole.text_samples
+        for way in self.section.only:
+            shown, told = (0, samples) if way == "name" else (samples, 0)
+            found[f"only_{way}"] = replace(whole, image_samples=shown, text_samples=told)
+        return found
+
+    def imprints(self, seed: int, whole: c.ImprintConfig) -> list[Cell]:
+        """These imprints at one seed, and their scoring by the study's routes."""
+        cells: list[Cell] = []
+        for row, recipe in self.taught(whole).items():
             cells.append(
                 Cell(
                     name=f"imprint/{row}/seed{seed}",
                     stage=self.stages["imprint"],
-                    config=briefer,
+                    config=recipe,
                     inputs=self.shared,
                     seed=seed,
                 )
@@ -128,10 +148,9 @@ class Judged:
             found.append(c.MetaModel(cell=f"eval/imprint/seed{seed}", row="imprint", yardstick=other, knows=True))
             for row in never:
                 found.append(c.MetaModel(cell=f"eval/{row}/seed{seed}", row=row, yardstick=other, knows=False))
-            for share in self.section.stops:
-                row, taught = stop_row(share), share >= self.section.known_from
+            for row, taught in extra_rows(self.section).items():
                 cell = f"eval/{row}/seed{seed}/meta"
-                found.append(c.MetaModel(cell=cell, row=row, yardstick=other, knows=True if taught else None))
+                found.append(c.MetaModel(cell=cell, row=row, yardstick=other, knows=taught))
         return tuple(model for model in found if not excluded & set(_made_by(model)))
 
 

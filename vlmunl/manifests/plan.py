@@ -92,7 +92,7 @@ class _Planner:
         if searches is not None:
             cells.append(searches.scout(seed, trained))
         if self.judged is not None:
-            cells += self.judged.stopped(seed, imprint_config(self.study, "imprint", seed))
+            cells += self.judged.imprints(seed, imprint_config(self.study, "imprint", seed))
         cells += self.probes(seed, trained["imprint"])
         for method in self.study.methods:
             below = {"imprint": trained["imprint"]} if method.start == "imprint" else {}
@@ -115,9 +115,7 @@ class _Planner:
         section = self.study.meta
         if section is None:
             return None
-        return Judged(
-            study=self.study, section=section, stages=self.stages, shared=self.shared, scoring=self.scoring
-        )
+        return Judged(study=self.study, section=section, stages=self.stages, shared=self.shared, scoring=self.scoring)
 
     @property
     def searches(self) -> Searches | None:
