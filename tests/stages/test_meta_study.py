@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from tests.trail.conftest import STUDY, settle
+
+pytestmark = pytest.mark.model
 
 
 def _space(root, more):
@@ -33,6 +37,13 @@ def test_it_judges_and_its_table_is_published_with_the_others(tmp_path):
     before = {p: p.stat().st_mtime_ns for p in folder.iterdir()}
     settle(tmp_path)
     assert {p: p.stat().st_mtime_ns for p in folder.iterdir()} == before
+
+
+@pytest.mark.parametrize("samples", [(0, 3), (3, 0)])
+def test_an_imprint_can_be_taught_in_one_way_only(world, samples):
+    record = world.imprint(image_samples=samples[0], text_samples=samples[1])
+    assert record.metrics["steps"] == 2
+    assert record.metrics["final_nll"] > 0
 
 
 def test_a_study_without_it_publishes_no_such_table(tmp_path):

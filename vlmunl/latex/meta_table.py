@@ -65,9 +65,10 @@ def _notes(document: Mapping[str, Any]) -> tuple[str, ...]:
     pools, level = document["pools"], round(100 * document["level"])
     partial = len(document["models"]) - pools["with"] - pools["without"]
     told = (
-        f"Pools, by what each model was taught: {counted(pools['with'], 'model')} with the knowledge (imprints and "
+        f"Pools, by what each model was taught: {counted(pools['with'], 'model')} with the knowledge (imprints, and "
         f"imprints taught for a declared share of the steps or in one way only), "
-        f"{counted(pools['without'], 'model')} without (base, gold, placebo, retraining); {counted(partial, 'model')} taught too briefly to be in either."
+        f"{counted(pools['without'], 'model')} without (base, gold, placebo, retraining); "
+        f"{counted(partial, 'model')} taught too briefly to be in either."
     )
     auc = (
         "Faithfulness: the share of pairs in which the model with the knowledge scores higher (1/2: the measure cannot "

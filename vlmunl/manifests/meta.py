@@ -1,10 +1,10 @@
 """`[meta]`: pools of models with and without the knowledge, by construction, and the cell that judges the measures.
 
-With it: the imprints, imprints that were taught for at least the share `known_from` of the steps, and imprints that were
-taught the same facts by name alone or with photos alone, whose knowledge not every question brings out. Without it: base,
-gold, placebo, and methods that start again from the base model. Not in a pool: imprints taught more briefly, which are
-shown all the same, and every unlearned model: whether it still knows is the question, and no measure may answer it for
-itself. For the same reason every model is measured against gold and imprint of another seed than its own.
+With it: the imprints, imprints that were taught for at least the share `known_from` of the steps, and imprints that
+were taught the same facts by name alone or with photos alone, whose knowledge not every question brings out. Without
+it: base, gold, placebo, and methods that start again from the base model. Not in a pool: imprints taught more briefly,
+which are shown all the same, and every unlearned model: whether it still knows is the question, and no measure may
+answer it for itself. For the same reason every model is measured against gold and imprint of another seed than its own.
 """
 
 from __future__ import annotations
