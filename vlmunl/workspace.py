@@ -144,9 +144,9 @@ def read_or_set_aside(store: Store, ref: Ref) -> bytes:
         raise StoreDamaged(str(error), "run the study again: what is damaged is made anew") from None
 
 
-def write_tree(store: Store, ref: Ref, folder: Path) -> list[Path]:
-    """Make a folder hold exactly the files of a stored tree; returns what was written or removed."""
-    wanted = {folder / entry.path: entry.ref for entry in store.tree(ref)}
+def write_tree(store: Store, folder: Path, *refs: Ref) -> list[Path]:
+    """Make a folder hold exactly the files of stored trees; returns what was written or removed."""
+    wanted = {folder / entry.path: entry.ref for ref in refs for entry in store.tree(ref)}
     changed = write_files(store, wanted)
     for path in sorted(folder.rglob("*"), reverse=True):
         if path.is_dir() and not path.is_symlink():

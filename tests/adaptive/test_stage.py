@@ -10,9 +10,11 @@ import pytest
 
 from tests.stages.conftest import World
 from vlmunl.adaptive.asking import Asker
+from vlmunl.adaptive.compose import composed
 from vlmunl.benchmarks import schema
-from vlmunl.errors import CellFailed
+from vlmunl.errors import CellFailed, StudyError
 from vlmunl.routes.catalogue import CATALOGUE, catalogue_hash
+from vlmunl.routes.questions import questions
 from vlmunl.routes.route import Route
 from vlmunl.stages import declared
 from vlmunl.stages.configs import EvalConfig, ScoutConfig, SearchConfig
@@ -167,6 +169,43 @@ def test_it_is_deterministic_and_its_report_equals_an_ordinary_evaluation(world,
 def _route(found):
     fields = {k: tuple(v) if isinstance(v, list) else v for k, v in found.items() if k not in ("parts", "hash")}
     return Route(**fields)
+
+
+def test_a_composition_is_asked_as_an_evaluation_would_ask_it(world, monkeypatch):
+    """Every part once more with another picture: the same turns, pictures and beginnings of replies."""
+    from vlmunl.routes.pictures import Pictures
+    from vlmunl.stages import evaluate
+
+    benchmark = schema.load(world.store.path(world.benchmark))
+    parts = [route for route in CATALOGUE.values() if route.tier == "T0"]
+    made = [route for part in parts if (route := composed([CATALOGUE["grey"], part])) is not None]
+    assert len(made) > 20
+    seen: list[Any] = []
+    monkeypatch.setattr(Asker, "_answers", lambda self, name, asked, pictures, tell: seen.extend(asked) or [])
+    asker = Asker(ctx=None, benchmark=benchmark, models={"m": ()}, config=SEARCH)
+    asker.ask(made, [(benchmark.forget[:1], "forget"), (benchmark.controls, "retain")], ["m"], lambda *_: None)
+    for route in made:
+        monkeypatch.setitem(CATALOGUE, route.id, route)
+    config = EvalConfig(routes=tuple(route.id for route in made), catalogue="", tuning=1)
+    ordinary = list(evaluate._on_people(tuple(made), config, benchmark, Pictures(benchmark.retain)))
+    assert seen == ordinary
+
+
+def test_a_composition_that_cannot_be_asked_is_tried_and_dead(searched, answers, monkeypatch):
+    from vlmunl.adaptive import asking as module
+
+    def no_such_wording(route, identity, helpers):
+        if {"flip", "crop"} <= set(route.id.split("+")):
+            raise StudyError("the benchmark has no wording of that kind")
+        return questions(route, identity, helpers)
+
+    answers(leaking)
+    monkeypatch.setattr(module, "questions", no_such_wording)
+    _, document, _ = searched()
+    refused = [t for t in document["tried"] if {"flip", "crop"} <= set(t["parts"])]
+    assert refused
+    assert not any(t["live"] for t in refused)
+    assert len(document["found"]["parts"]) == 2
 
 
 def test_without_a_part_that_carries_the_knowledge_there_is_nothing_to_search(searched, answers):

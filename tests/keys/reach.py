@@ -13,6 +13,7 @@ from vlmunl.manifests.study import (
     AttackerSection,
     ClaimSection,
     Exclusion,
+    MetaSection,
     MethodSection,
     Override,
     Recipe,
@@ -45,6 +46,9 @@ budget = 2
 lr = [0.01, 0.02, 0.03, 0.04, 0.05, 0.06]
 [attacker]
 budget = 5
+[meta]
+stops = [0.25, 0.5]
+only = ["name"]
 [methods.mine]
 settings = { anchor = 2.0 }
 terms = [{ loss = "npo", beta = 0.2 }, { loss = "kl_ref", view = "retain", weight = "anchor" }]
@@ -60,12 +64,21 @@ when = "ga.wcr.lower > 0"
 
 RESULTS = "aggregate"
 SEARCHED = ("scout/*", "search/*")
+JUDGED = "meta"
+STOPPED, ONE_WAY = "imprint/stop*", "imprint/only_*"
 TRAINED = ("imprint/*", "unlearn/*")
-TAUGHT = ("imprint/imprint/*", "imprint/gold/*", "imprint/placebo/*", "unlearn/retrain/*")  # follow [imprint]
+TAUGHT = (
+    "imprint/imprint/*",
+    STOPPED,
+    ONE_WAY,
+    "imprint/gold/*",
+    "imprint/placebo/*",
+    "unlearn/retrain/*",
+)  # follow [imprint]
 UNLEARNED = ("unlearn/ga/*", "unlearn/npo_wide/*", "unlearn/mine/*", "unlearn/tuned/*")  # start from the imprint
 GA, WIDE, MINE, SCORED = "unlearn/ga/*", "unlearn/npo_wide/*", "unlearn/mine/*", "eval/*"
 CHOSEN = "select/*"
-_NOT_OVERRIDDEN = ("imprint/*/seed0", "imprint/imprint/*", "imprint/gold/*", "unlearn/retrain/*")
+_NOT_OVERRIDDEN = ("imprint/*/seed0", "imprint/imprint/*", STOPPED, ONE_WAY, "imprint/gold/*", "unlearn/retrain/*")
 
 _TEACHING = {
     "recipe": '"dora"',
@@ -141,9 +154,9 @@ TUNING = {
 
 
 REACH: dict[str, tuple[str, tuple[str, ...]]] = {
-    "study.name": ('study.name="other"', (RESULTS,)),
-    "study.title": ('study.title="other"', (RESULTS,)),
-    "study.seeds": ("study.seeds=[0, 1, 2]", ("*/seed2", "*/seed2/*", RESULTS)),
+    "study.name": ('study.name="other"', (RESULTS, JUDGED)),
+    "study.title": ('study.title="other"', (RESULTS, JUDGED)),
+    "study.seeds": ("study.seeds=[0, 1, 2]", ("*/seed2", "*/seed2/*", JUDGED, RESULTS)),
     "model.id": ('model.id="another"', ()),  # the bytes count, not the name
     "model.revision": ('model.revision="abc"', ()),
     "model.precision": ('model.precision="bf16"', TRAINED),
@@ -170,9 +183,9 @@ REACH: dict[str, tuple[str, tuple[str, ...]]] = {
         )
         for key, value in _TEACHING.items()
     },
-    "gate.paraphrases": ('gate.paraphrases="2 of 4"', (RESULTS,)),  # thresholds run nothing again
-    "gate.headroom": ("gate.headroom=0.3", (RESULTS,)),
-    "gate.min_identities": ("gate.min_identities=4", (RESULTS,)),
+    "gate.paraphrases": ('gate.paraphrases="2 of 4"', (JUDGED, RESULTS)),  # thresholds run nothing again
+    "gate.headroom": ("gate.headroom=0.3", (JUDGED, RESULTS)),
+    "gate.min_identities": ("gate.min_identities=4", (JUDGED, RESULTS)),
     "unlearn.recipe": ('unlearn.recipe="dora"', UNLEARNED),
     "unlearn.rank": ("unlearn.rank=3", UNLEARNED),
     "unlearn.alpha": ("unlearn.alpha=5", UNLEARNED),
@@ -190,6 +203,9 @@ REACH: dict[str, tuple[str, tuple[str, ...]]] = {
     "methods.stop.each": ("methods.ga.stop.each=3", (GA,)),
     "methods.stop.forget_nll": ("methods.ga.stop.forget_nll=7", (GA,)),
     "methods.stop.patience": ("methods.ga.stop.patience=9", (GA,)),
+    "meta.stops": ("meta.stops=[0.5, 0.75]", ("imprint/stop25/*", "imprint/stop75/*", "eval/stop?5/*", "meta")),
+    "meta.only": ('meta.only=["photo"]', ("imprint/only_*", "eval/only_*", "meta")),
+    "meta.known_from": ("meta.known_from=0.1", ("meta",)),
     "attacker.budget": ("attacker.budget=6", ("search/*",)),
     "attacker.beam": ("attacker.beam=2", ("search/*",)),
     "attacker.families": ('attacker.families=["geometry"]', SEARCHED),
@@ -202,13 +218,13 @@ REACH: dict[str, tuple[str, tuple[str, ...]]] = {
     **{f"tuning.{key}": reach for key, reach in TUNING.items()},
     "eval.max_new_tokens": ("eval.max_new_tokens=5", (SCORED, *SEARCHED)),
     "eval.batch_size": ("eval.batch_size=3", ()),
-    "statistics.draws": ("statistics.draws=200", (RESULTS,)),
-    "statistics.splits": ("statistics.splits=20", (RESULTS,)),
-    "statistics.floor": ("statistics.floor=0.3", (CHOSEN, "search/*", RESULTS)),
-    "statistics.tolerance": ("statistics.tolerance=0.2", (RESULTS,)),
-    "statistics.seed": ("statistics.seed=4", (RESULTS,)),
-    "evidence.utility_floor": ("evidence.utility_floor=0.7", (CHOSEN, RESULTS)),
-    "evidence.refusal_ceiling": ("evidence.refusal_ceiling=0.1", (CHOSEN, RESULTS)),
+    "statistics.draws": ("statistics.draws=200", (JUDGED, RESULTS)),
+    "statistics.splits": ("statistics.splits=20", (JUDGED, RESULTS)),
+    "statistics.floor": ("statistics.floor=0.3", (CHOSEN, "search/*", JUDGED, RESULTS)),
+    "statistics.tolerance": ("statistics.tolerance=0.2", (JUDGED, RESULTS)),
+    "statistics.seed": ("statistics.seed=4", (JUDGED, RESULTS)),
+    "evidence.utility_floor": ("evidence.utility_floor=0.7", (CHOSEN, JUDGED, RESULTS)),
+    "evidence.refusal_ceiling": ("evidence.refusal_ceiling=0.1", (CHOSEN, JUDGED, RESULTS)),
     "evidence.exclude.cell": (_EXCLUSION.format("unlearn/retrain/seed1", "why not"), ("unlearn/retrain/seed1",)),
     "evidence.exclude.reason": (_EXCLUSION.format("eval/retrain/seed1", "other"), (RESULTS,)),
     "claims.text": ('claims.one.text="it is not so"', (RESULTS,)),
@@ -238,7 +254,7 @@ def schema_keys() -> set[str]:
     for key, cls in _TABLES.items():
         found |= _names(f"methods.{key}", cls, ("dual",))
     found |= _names("methods.terms.dual", Dual)
-    found |= _names("tuning", TuningSection) | _names("attacker", AttackerSection)
+    found |= _names("tuning", TuningSection) | _names("attacker", AttackerSection) | _names("meta", MetaSection)
     for name, cls in _SECTIONS.items():
         found |= _names(name, cls, ("exclude",) if name == "evidence" else ())
     return found

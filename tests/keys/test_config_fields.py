@@ -63,6 +63,15 @@ CONFIGS: dict[str, Any] = {
     "attack": c.AttackConfig(attack="prune:10", routes=("canonical",), catalogue="x", seed=0),
     "select": c.SelectConfig(settings=("lr=1",), routes=("canonical",)),
     "tables": c.TablesConfig(),
+    "meta": c.MetaConfig(
+        study="s",
+        seeds=(0, 1),
+        models=(c.MetaModel(cell="eval/base", row="base", yardstick=0, knows=True),),
+        routes=("canonical",),
+        catalogue="0",
+        attacks=("quantize-8",),
+        methods=("ga",),
+    ),
     "scout": c.ScoutConfig(routes=("canonical",), catalogue="0", tuning=1),
     "search": c.SearchConfig(routes=("canonical",), catalogue="0", tuning=1),
 }

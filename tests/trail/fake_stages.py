@@ -23,7 +23,7 @@ from vlmunl.stages.declared import STAGES
 FAKES = {
     name: replace(stage, run=f"tests.trail.fake_stages:{name}")
     for name, stage in STAGES.items()
-    if name not in ("select", "aggregate", "tables", "scout", "search")
+    if name not in ("select", "aggregate", "tables", "scout", "search", "meta")
 }
 WEAK = 2  # the seed whose imprint learns nothing
 TUNED = ("npo",)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from vlmunl.adaptive.search import Score
+from vlmunl.errors import StudyError
 from vlmunl.routes.pictures import Pictures
-from vlmunl.routes.questions import questions
+from vlmunl.routes.questions import Question, questions
 from vlmunl.stages.asked_model import asked_model
 from vlmunl.stages.configs import FORMATS
 from vlmunl.stages.gate import gate_routes
@@ -39,8 +40,10 @@ class Asker:
     def ask(self, routes: Sequence[Route], groups: Sequence[Group], models: Iterable[str], tell: Progress) -> list[Row]:
         """Rows as an evaluation writes them, with the model's name before them.
 
-        Questions come in the order of an evaluation: by group, person and route.
+        Questions come in the order of an evaluation: by group, person and route. A route that cannot be asked of these
+        people gives no rows.
         """
+        routes = [route for route in routes if all(self.can_ask(route, people) for people, _ in groups)]
         pictures = Pictures(self.benchmark.retain)
         asked = [of_question(q, pictures, split) for people, split in groups for q in self._questions(people, routes)]
         rows: list[Row] = []
@@ -48,7 +51,14 @@ class Asker:
             rows += [{"model": name, **row} for row in self._answers(name, asked, pictures, tell)]
         return rows
 
-    def _questions(self, people: Sequence[Identity], routes: Sequence[Route]) -> Iterable[Any]:
+    def can_ask(self, route: Route, people: Sequence[Identity]) -> bool:
+        """Has the benchmark what the route needs? What two parts need together may not be there."""
+        try:
+            return len(list(self._questions(people, [route]))) > 0
+        except StudyError:
+            return False
+
+    def _questions(self, people: Sequence[Identity], routes: Sequence[Route]) -> Iterator[Question]:
         helpers = self.benchmark.retain[-8:]  # as an evaluation chooses them
         for identity in people:
             for route in routes:
@@ -107,11 +117,14 @@ def scored(routes: Sequence[Route], rows: Sequence[Row], headroom: Mapping[str, 
     """The score of each route by rows of `unlearned`, `imprint` and `gold`; `headroom` is that of the formats.
 
     `recovery` is divided by the headroom of the format, as in the reported figure (docs/wcr.md), and 0 where that is
-    not above the floor.
+    not above the floor. A route without rows could not be asked, and is not live.
     """
     accuracy, logp = means(rows, "score"), means(rows, "logp")
     found = []
     for route in routes:
+        if ("unlearned", route.id) not in accuracy:
+            found.append(Score(recovery=0.0, margin=0.0, headroom=0.0, live=False, accuracy={}))
+            continue
         mine, taught, never = (accuracy[model, route.id] for model in ("unlearned", "imprint", "gold"))
         room = headroom[route.format]
         found.append(

@@ -17,10 +17,11 @@ from vlmunl.routes.route import Route
 MOST_VARIANTS = 12
 """Questions per item above which a composition is left out: it would cost more than the rest of its round."""
 
-_WORDS = ("id", "family", "modality", "description", "source", "tier", "leak")
+_WORDS = ("id", "family", "modality", "description", "source", "tier", "leak", "mixes", "version")
 _PLAIN: dict[str, Any] = {f.name: f.default for f in fields(Route) if f.default is not MISSING}
-_BLANK = ("none", "plain")
-_TOGETHER = ("format", "ask")
+_PEOPLE = ("photo", "other")
+"""Sources of pictures that show somebody; of the others no change is another route."""
+_TOGETHER = tuple(name for name in ("format", "wording", "ask") if name in _PLAIN)
 
 
 def definition(route: Route) -> tuple[tuple[str, Any], ...]:
@@ -80,6 +81,6 @@ def _chained(a: str, b: str) -> str | None:
     """One expression's changes after the other's; only one of the two may have another source than the photo."""
     (source, *first), (other, *second) = ([part.strip() for part in text.split("|")] for text in (a, b))
     sources = {source, other} - set(_PLAIN["image"])
-    if len(sources) > 1 or any(s.partition(":")[0] in _BLANK for s in sources):
-        return None  # of a picture that shows nobody, no change is another route
+    if len(sources) > 1 or any(s.partition(":")[0] not in _PEOPLE for s in sources):
+        return None
     return " | ".join([*(sources or {source}), *first, *second])

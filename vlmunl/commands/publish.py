@@ -50,6 +50,7 @@ def _results(session: Session, board: Board, chosen: Chosen) -> list[Path]:
 
 
 def _tables(session: Session, board: Board, chosen: Chosen) -> list[Path]:
+    from vlmunl.manifests.meta import META
     from vlmunl.manifests.plan import TABLES
     from vlmunl.workspace import write_tree
 
@@ -57,4 +58,6 @@ def _tables(session: Session, board: Board, chosen: Chosen) -> list[Path]:
     if not (tables.done and chosen(tables.cell)):
         return []
     folder = session.workspace.generated(session.plan.study.name)
-    return write_tree(session.store, tables.output("generated"), folder)
+    judged = [board[META]] if META in session.plan.by_name else []
+    refs = [state.output("generated") for state in (tables, *judged) if state.done]
+    return write_tree(session.store, folder, *refs)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from vlmunl.attacks.known import needs_of
 from vlmunl.errors import StudyError
-from vlmunl.manifests import attacker
+from vlmunl.manifests import attacker, meta
 from vlmunl.manifests.claims import check_claims, further_tiers
 from vlmunl.manifests.known import Known, RouteLike
 from vlmunl.manifests.probes import probe_cells
@@ -28,6 +28,7 @@ def check(study: Study, names: Known) -> None:
     check_tuning(study, names, chosen)
     _attacks(study, chosen)
     attacker.check_attacker(study, names, chosen)
+    meta.check_meta(study)
     for method in study.methods:
         _trains_apart(method, study.routes.held_out)
     exclusions = [e.cell for e in study.evidence.exclude]
@@ -93,7 +94,12 @@ def _attacks(study: Study, chosen: Iterable[RouteLike]) -> None:
 
 def attack_cell(row: str, seed: int, attack: str) -> str:
     """The name of the cell that attacks a row's model and asks it then."""
-    return f"attack/{row}/seed{seed}/{attack.replace(':', '-')}"
+    return f"attack/{row}/seed{seed}/{told_as(attack)}"
+
+
+def told_as(attack: str) -> str:
+    """How an attack is written in the name of a cell."""
+    return attack.replace(":", "-")
 
 
 def cell_names(study: Study, attacks: Sequence[str] = ()) -> tuple[str, ...]:
@@ -111,7 +117,7 @@ def cell_names(study: Study, attacks: Sequence[str] = ()) -> tuple[str, ...]:
         for name in (*ROLES, *(m.name for m in study.methods)):
             names += [f"eval/{name}/seed{seed}", *(attack_cell(name, seed, attack) for attack in attacks)]
         names += attacker.cell_names(study, seed)
-    return tuple(names)
+    return (*names, *meta.cell_names(study))
 
 
 def _made(study: Study, method: MethodPlan, seed: int) -> list[str]:

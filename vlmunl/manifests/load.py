@@ -14,6 +14,7 @@ from vlmunl.manifests.attacker import read_attacker
 from vlmunl.manifests.checks import check
 from vlmunl.manifests.claims import read_claims
 from vlmunl.manifests.known import Known, known
+from vlmunl.manifests.meta import read_meta
 from vlmunl.manifests.methods import read_methods
 from vlmunl.manifests.schema import Problem, found, hints, join, read, read_given, unknown
 from vlmunl.manifests.study import (
@@ -49,7 +50,7 @@ _SECTIONS: dict[str, type] = {
     "tables": TablesSection,
     "sync": SyncSection,
 }
-SECTIONS = (*_SECTIONS, "imprint", "methods", "tuning", "attacker", "claims")
+SECTIONS = (*_SECTIONS, "imprint", "methods", "tuning", "attacker", "meta", "claims")
 
 
 def load_study(path: Path, sets: Sequence[str] = (), names: Known | None = None) -> Study:
@@ -94,6 +95,7 @@ def build(tables: Mapping[str, Any], path: Path, sha256: str, overrides: Mapping
         methods=methods,
         tuning=read_tuning(tables.get("tuning"), methods),
         attacker=read_attacker(tables.get("attacker")),
+        meta=read_meta(tables.get("meta")),
         claims=read_claims(tables.get("claims", {})),
         **parts,
     )

@@ -20,8 +20,9 @@ from vlmunl.manifests.cell_configs import (
     unlearn_config,
 )
 from vlmunl.manifests.cells import AGGREGATE, BASE_EVAL, DATA, TABLES, Cell, CellOutput, Plan
-from vlmunl.manifests.checks import attack_cell, select
+from vlmunl.manifests.checks import attack_cell, select, told_as
 from vlmunl.manifests.known import Known, known
+from vlmunl.manifests.meta import Judged
 from vlmunl.manifests.probes import probe_cells, probes_for
 from vlmunl.manifests.study import ROLES, MethodPlan, Study
 from vlmunl.manifests.tuning import trials
@@ -65,6 +66,8 @@ class _Planner:
         cells = [data, self.eval(BASE_EVAL, "base", None, {})]
         for seed in self.study.study.seeds:
             cells += self.of_seed(seed)
+        if self.judged is not None:
+            cells.append(self.judged.meta(self.together, {a: told_as(a) for a in self.attacking}))
         cells.append(
             Cell(name=AGGREGATE, stage=self.stages["aggregate"], config=self.together, inputs={}, collects=True)
         )
@@ -88,6 +91,8 @@ class _Planner:
         searches = self.searches
         if searches is not None:
             cells.append(searches.scout(seed, trained))
+        if self.judged is not None:
+            cells += self.judged.imprints(seed, imprint_config(self.study, "imprint", seed))
         cells += self.probes(seed, trained["imprint"])
         for method in self.study.methods:
             below = {"imprint": trained["imprint"]} if method.start == "imprint" else {}
@@ -103,6 +108,14 @@ class _Planner:
             if searches is not None:
                 cells.append(searches.search(method.name, seed, trained, adapters))
         return cells
+
+    @property
+    def judged(self) -> Judged | None:
+        """Makes the cells of a meta-evaluation; None without one."""
+        section = self.study.meta
+        if section is None:
+            return None
+        return Judged(study=self.study, section=section, stages=self.stages, shared=self.shared, scoring=self.scoring)
 
     @property
     def searches(self) -> Searches | None:

@@ -237,6 +237,19 @@ class AttackerSection:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MetaSection:
+    """`[meta]`: judge the measures by models of which it is known whether they hold the knowledge.
+
+    `stops` are imprints taught for these shares of the imprint's steps; from `known_from` on they count as taught.
+    `only` are imprints taught the same facts by name alone, or with photos alone.
+    """
+
+    stops: Annotated[tuple[Annotated[float, Range(gt=0, lt=1)], ...], Range(le=99)] = (0.25, 0.5, 0.75)
+    known_from: Share = 0.5
+    only: Annotated[tuple[Literal["name", "photo"], ...], Range(le=2)] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class EvalSection:
     """`[eval]`: how long an answer may get, and how many questions are scored at once (speed only)."""
 
@@ -311,6 +324,7 @@ class Study:
     routes: RoutesSection
     tuning: TuningSection | None
     attacker: AttackerSection | None = None
+    meta: MetaSection | None = None
     eval: EvalSection
     statistics: StatisticsSection
     evidence: EvidenceSection

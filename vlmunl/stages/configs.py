@@ -322,3 +322,37 @@ class SearchConfig:
     max_new_tokens: int = keyed(default=8)
     batch_size: int = unkeyed(default=128)
     asking: str = keyed(default="")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetaModel:
+    """One model of the pools: the cell that scored it, and the seed whose gold and imprint it is measured against.
+
+    `knows`: it was taught the people, it was not, or too briefly to say (None).
+    """
+
+    cell: str = keyed()
+    row: str = keyed()
+    yardstick: int = keyed()
+    knows: bool | None = keyed()
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetaConfig:
+    """Judge the measures themselves by models of which it is known whether they were taught the people.
+
+    `routes`, `catalogue`, `tiers`, `gate` and `statistics` are those of WCR. `attacks` (relearning,
+    quantisation) were made on the rows `methods` and on gold: by them the measures' stability is judged.
+    """
+
+    study: str = keyed()
+    title: str = keyed(default="")
+    seeds: tuple[int, ...] = keyed()
+    models: tuple[MetaModel, ...] = keyed()
+    routes: tuple[str, ...] = keyed()
+    catalogue: str = keyed()
+    tiers: tuple[str, ...] = keyed(default=("T0",))
+    gate: GatePolicy = keyed(default_factory=GatePolicy)
+    statistics: Statistics = keyed(default_factory=Statistics)
+    attacks: tuple[str, ...] = keyed(default=())
+    methods: tuple[str, ...] = keyed(default=())

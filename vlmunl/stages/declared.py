@@ -106,6 +106,14 @@ SEARCH = Stage(
     outputs=("rows", "found"),
     run="vlmunl.stages.search:run",
 )
+META = Stage(
+    name="meta",
+    version=1,
+    config=c.MetaConfig,
+    inputs=("eval/*", "gate/*", "attack/*"),
+    outputs=("meta", "generated"),
+    run="vlmunl.stages.meta:run",
+)
 
-_ALL = (DATA, IMPRINT, GATE, PROBE, UNLEARN, SELECT, EVAL, ATTACK, AGGREGATE, TABLES, SCOUT, SEARCH)
+_ALL = (DATA, IMPRINT, GATE, PROBE, UNLEARN, SELECT, EVAL, ATTACK, AGGREGATE, TABLES, SCOUT, SEARCH, META)
 STAGES: dict[str, Stage] = {s.name: s for s in _ALL}

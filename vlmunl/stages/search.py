@@ -53,7 +53,8 @@ def run(config: SearchConfig, ctx: Context) -> Mapping[str, object]:
     """Write `found.json`, the search with every route tried, and `rows.parquet`, the found one on the reported people.
 
     Raises:
-        StudyError: no part carries the knowledge; a route is not known, or the catalogue is another one.
+        StudyError: no part carries the knowledge, the found route cannot be asked of the reported people, a route is
+            not known, or the catalogue is another one.
     """
     benchmark = schema.load(ctx.input("benchmark"))
     adapters = tuple(name for name in ("adapter0", "adapter1") if name in ctx.paths)
@@ -65,6 +66,8 @@ def run(config: SearchConfig, ctx: Context) -> Mapping[str, object]:
     side = sides.people(benchmark, config.tuning)
     groups: list[Group] = [(side.forget, side.split), (side.controls, "retain")]
     rows = asker.ask((found.route,), groups, REPORTED, ctx.progress)
+    if not rows:
+        raise StudyError(f"the route found, {found.route.id}, cannot be asked of the reported people")
     write_rows(rows, ctx.out / "rows.parquet")
     write_json(_document(config, seen, tried, found), ctx.out / "found.json")
     return {
@@ -106,7 +109,8 @@ class _Seen:
         rows = pq.read_table(ctx.input("scout")).to_pylist()
         accuracy, formats = means(rows, "score"), format_headroom(rows)
         parts = parts_of(config)
-        room = {part.id: accuracy["imprint", part.id] - accuracy["gold", part.id] for part in parts}
+        both = {part.id: [accuracy.get((role, part.id), 0.0) for role in ("imprint", "gold")] for part in parts}
+        room = {name: taught - never for name, (taught, never) in both.items()}
         live = tuple(p for p in parts if min(room[p.id], formats[p.format]) > config.floor)
         if not live:
             most = max(room.values(), default=0.0)
