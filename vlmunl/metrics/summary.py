@@ -148,7 +148,7 @@ def _differences(document: Json) -> tuple[str, ...]:
         said.append(
             f"The least WCR of an assessable method is that of {labels[leader['method']]}. "
             + (f"Not told apart from it (Holm's correction over all pairs): {alike}. " if alike else "")
-            + f"{_count(leader['apart'], 'assessable method')} beyond chance above it."
+            + f"{_count(leader['apart'], 'assessable method')} above it, beyond chance."
         )
     if found and found["recovery"] is not None:
         said.append(

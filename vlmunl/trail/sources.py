@@ -87,7 +87,7 @@ class Sources:
             "n": self._n,
             "claims": self._claims,
             "detectable": lambda below: self._chance,
-            "catalogue": lambda below: self._routes(["", "live"]) if below in ([], ["n_live"]) else {},
+            "catalogue": lambda below: self._routes(["", "live"]) if below[:1] in ([], ["n_live"], ["by_tier"]) else {},
             **dict.fromkeys(("cells", "pending", "evidence"), lambda below: dict.fromkeys(self.cells, "status")),
         }
         uses = find[section](rest) if section in find else {}
