@@ -39,8 +39,15 @@ mosaic = "vlmunl_mosaic:ROUTE"
 # vlmunl_mosaic.py
 from vlmunl.routes.route import Route
 
-ROUTE = Route(id="mosaic", family="mosaic", modality="visual", description="the photo in squares of 8 pixels",
-              source="mine", image=("photo:0 | vlmunl_mosaic.mosaic:8",), version=1)
+ROUTE = Route(
+    id="mosaic",
+    family="mosaic",
+    modality="visual",
+    description="the photo in squares of 8 pixels",
+    source="mine",
+    image=("photo:0 | vlmunl_mosaic.mosaic:8",),
+    version=1,
+)
 
 
 def mosaic(image, side):
