@@ -194,3 +194,20 @@ def test_without_people_set_aside_there_is_nothing_to_learn_from(bench: Any, att
     with pytest.raises(StudyError, match="set aside") as caught:
         attacks(bench(attack, tuning=0))
     assert "people = 4" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        *("quantize:8", "prune:5", "projector_restore", "merge_base:0.5", "scale:0.5", "guided:0.5", "logit_lens:0.5"),
+        *("relearn_people:1", "relearn_attributes:1", "soft_prompt:1:1", "visual_prompt:1:1", "perturb:1:1"),
+    ],
+)
+def test_what_stood_around_the_model_stands_around_it_again(bench: Any, attack: str) -> None:
+    from vlmunl.attacks.guided import FirstOnly
+    from vlmunl.models.intervene import Intervention
+
+    around = Intervention()
+    for found in attacks(bench(attack, dress=lambda vlm: (vlm, around))):
+        kept = found.intervention.inner if isinstance(found.intervention, FirstOnly) else found.intervention
+        assert kept is around
