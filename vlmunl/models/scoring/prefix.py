@@ -12,6 +12,7 @@ from torch import Tensor
 from vlmunl.models.chat import Encoded
 from vlmunl.models.forward import collate, embed, image_features, positions
 from vlmunl.models.intervene import Touch
+from vlmunl.models.scoring.cache import empty as empty_cache
 from vlmunl.models.scoring.queries import Query
 from vlmunl.models.vlm import VLM
 
@@ -83,13 +84,11 @@ class Read:
 
 def read(vlm: VLM, members: Sequence[Query], opening: tuple[int, ...], features: Tensor | None) -> Read:
     """Run the opening once for each distinct picture."""
-    from transformers import DynamicCache
-
     assert features is not None
     distinct = sorted({q.image for q in members if q.image is not None})
     ids = torch.tensor([opening] * len(distinct), device=vlm.device)
     mask = torch.ones_like(ids, dtype=torch.bool)
-    cache = DynamicCache()
+    cache = empty_cache()
     states_after(vlm, embed(vlm.model, ids, vlm.image_token, features[distinct]), cache, mask[:, :0], mask)
     return Read(_layers(cache), {image: row for row, image in enumerate(distinct)})
 
@@ -98,10 +97,8 @@ def prefill(
     vlm: VLM, batch: Sequence[Query], opening: int, known: Read | None, features: Tensor | None, touch: Touch
 ) -> State:
     """The state after the batch's prompts, of which the first `opening` tokens are `known`."""
-    from transformers import DynamicCache
-
     mask = torch.ones(len(batch), opening, dtype=torch.bool, device=vlm.device)
-    cache = known.cache_for(batch) if known is not None else DynamicCache()
+    cache = known.cache_for(batch) if known is not None else empty_cache()
     rest = [Encoded(list(q.prompt[opening:]), [False] * (len(q.prompt) - opening)) for q in batch]
     padded = collate(rest, None, vlm.pad_token, left=True).to(vlm.device)
     pictures = None if opening else _of_batch(batch, features)
@@ -165,9 +162,7 @@ def _layers(cache: Any) -> tuple[tuple[Tensor, Tensor], ...]:
 
 def _selected(layers: Sequence[tuple[Tensor, Tensor]], rows: Any) -> Any:
     """A new cache with these rows of the layers."""
-    from transformers import DynamicCache
-
-    cache = DynamicCache()
+    cache = empty_cache()
     for number, (keys, values) in enumerate(layers):
         cache.update(keys[rows], values[rows], number)
     return cache
