@@ -137,8 +137,10 @@ def select_config(study: Study, settings: tuple[str, ...], routes: tuple[str, ..
 
 def tuning_spec(study: Study, names: Known) -> c.TuningSpec:
     tuning = study.tuning
-    if tuning is None or not tuning.grid:
+    if tuning is None:
         return c.TuningSpec()
+    if not tuning.grid:
+        return c.TuningSpec(people=tuning.people)
     families = tuple(dict.fromkeys(r.family for r in tuning_routes(study, select(study.routes, names))))
     return c.TuningSpec(people=tuning.people, families=families, budget=tuning.budget, score=tuning.score)
 

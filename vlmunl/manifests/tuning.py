@@ -3,8 +3,9 @@
 Every method with a grid has exactly `budget` trials at each seed, and one is chosen for each seed. A larger grid is
 sampled without replacement, from a stream that `seed` and the method's name fix, so that all seeds of the study try
 the same settings; a smaller one would give its method fewer trials than the others and is refused. A method without a
-grid is not tuned: it has one trial, its settings as written, and the tables say so. A section without any grid tunes
-nothing and only sets people aside, for attacks that learn from somebody.
+grid is not tuned: it has one trial, its settings as written, and the tables say so.
+
+A section without any grid only sets people aside, for attacks to learn from (`vlmunl.attacks`).
 """
 
 from __future__ import annotations
@@ -44,8 +45,10 @@ def read_tuning(table: object, methods: tuple[MethodPlan, ...]) -> TuningSection
     own = {key: kind for key, kind in hints(TuningSection).items() if key != "grid"}
     plain = {k: v for k, v in table.items() if k != "grid"} if isinstance(table, dict) else table
     given = read_given(own, plain, "tuning")
-    grids = table.get("grid", {}) if isinstance(table, dict) else None
-    if not isinstance(grids, dict) or (isinstance(table, dict) and "grid" in table and not grids):
+    grids = table.get("grid") if isinstance(table, dict) else None
+    if grids is None:
+        return _set_aside(given)
+    if not isinstance(grids, dict) or not grids:
         raise Problem("tuning.grid", "no method has a grid; add for example [tuning.grid.npo] with lr = [1e-3, 2e-3]")
     by_name = {method.name: method for method in methods}
     section = TuningSection(**{**given, "grid": {name: _grid(name, grids[name], by_name) for name in grids}})
@@ -54,6 +57,20 @@ def read_tuning(table: object, methods: tuple[MethodPlan, ...]) -> TuningSection
             path = join("tuning.grid", name)
             raise Problem(path, f"has {points} of {section.budget} trials; add values, or lower tuning.budget for all")
     return section
+
+
+def _set_aside(given: Mapping[str, Any]) -> TuningSection:
+    """A section that only sets people aside, for attacks to learn from; what it says of trials would have no effect."""
+    for key in given:
+        if key != "people":
+            raise Problem(
+                join("tuning", key), "has no effect without a grid; add [tuning.grid.METHOD], or leave it out"
+            )
+    if not given:
+        raise Problem(
+            "tuning", "says nothing; set people = 4 aside, or add [tuning.grid.METHOD] with lr = [1e-3, 2e-3]"
+        )
+    return TuningSection(**given)
 
 
 def _grid(name: str, table: object, methods: Mapping[str, MethodPlan]) -> Grid:
@@ -147,6 +164,8 @@ def check_tuning(study: Study, names: Known, chosen: tuple[RouteLike, ...]) -> N
     if controls + tuning.people > kept:
         needed = f"{controls} controls and {tuning.people} for tuning"
         raise Problem("tuning.people", f"{kept} people are kept, too few for {needed}; have more benchmark.people")
+    if not tuning.grid:
+        return  # people are only set aside
     families = {route.family for route in chosen}
     for i, family in enumerate(tuning.routes):
         at = join("tuning.routes", i)
@@ -158,9 +177,9 @@ def check_tuning(study: Study, names: Known, chosen: tuple[RouteLike, ...]) -> N
             raise Problem(at, f"{family!r} has no route among the chosen ones; drop it or include it")
         if family in tuning.routes[:i]:
             raise Problem(at, f"{family!r} is listed twice; list it once")
-    if tuning.grid and not study.routes.held_out:
+    if not study.routes.held_out:
         raise Problem(
             "routes.held_out", "a study that tunes must hold a route family out, to report on what no trial saw"
         )
-    if tuning.grid and not tuning_routes(study, chosen):
+    if not tuning_routes(study, chosen):
         raise Problem("tuning.routes", "no route is left to tune by: every chosen family is held out")

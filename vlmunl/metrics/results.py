@@ -123,7 +123,7 @@ def _header(frame: Frame) -> Json:
 def _tuning(config: AggregateConfig) -> Json | None:
     """How settings were chosen; null where nothing was tuned."""
     t = config.tuning
-    if not t.people:
+    if not t.families:  # people may be set aside for attacks alone
         return None
     return {"people": t.people, "families": list(t.families), "budget": t.budget, "score": t.score}
 
