@@ -154,9 +154,9 @@ def test_it_is_deterministic_and_its_report_equals_an_ordinary_evaluation(world,
     found = dict(document["found"])
     name = found["id"]
     assert found.pop("hash") == catalogue_hash([_route(found)])
-    monkeypatch.setitem(CATALOGUE, name, _route(found))
+    known_to_evaluations(monkeypatch, [_route(found)])
     asked = EvalConfig(
-        routes=(name,), catalogue=catalogue_hash([CATALOGUE[name]]), tuning=1, max_new_tokens=1, asking=asking()
+        routes=(name,), catalogue=catalogue_hash([_route(found)]), tuning=1, max_new_tokens=1, asking=asking()
     )
     for model, adapter in (("unlearned", "adapter0"), *((role, role) for role in ROLES)):
         given = {"base": world.base, "benchmark": world.benchmark, "adapter0": inputs[adapter]}
@@ -164,6 +164,13 @@ def test_it_is_deterministic_and_its_report_equals_an_ordinary_evaluation(world,
         ordinary = [row for row in ordinary if row["split"] in ("forget", "retain")]
         mine = [{k: v for k, v in row.items() if k != "model"} for row in rows if row["model"] == model]
         assert mine == ordinary, model
+
+
+def known_to_evaluations(monkeypatch, routes):
+    """Put compositions into the catalogue that evaluations look into."""
+    more = {route.id: route for route in (*CATALOGUE.values(), *routes)}
+    for module in ("evaluate", "rows"):
+        monkeypatch.setattr(f"vlmunl.stages.{module}.CATALOGUE", more, raising=module == "evaluate")
 
 
 def _route(found):
@@ -184,8 +191,7 @@ def test_a_composition_is_asked_as_an_evaluation_would_ask_it(world, monkeypatch
     monkeypatch.setattr(Asker, "_answers", lambda self, name, asked, pictures, tell: seen.extend(asked) or [])
     asker = Asker(ctx=None, benchmark=benchmark, models={"m": ()}, config=SEARCH)
     asker.ask(made, [(benchmark.forget[:1], "forget"), (benchmark.controls, "retain")], ["m"], lambda *_: None)
-    for route in made:
-        monkeypatch.setitem(CATALOGUE, route.id, route)
+    known_to_evaluations(monkeypatch, made)
     config = EvalConfig(routes=tuple(route.id for route in made), catalogue="", tuning=1)
     ordinary = list(evaluate._on_people(tuple(made), config, benchmark, Pictures(benchmark.retain)))
     assert seen == ordinary

@@ -87,7 +87,7 @@ def test_setting_people_aside_tunes_nothing(study):
     cells = planned(study(HEAD)).by_name
     assert not [name for name in cells if "tuning" in name or "select" in name or "trial" in name]
     assert cells["eval/ga/seed0"].config.tuning == cells["gate/seed0"].config.tuning == 4
-    assert cells["aggregate"].config.tuning.people == 0
+    assert cells["aggregate"].config.tuning.families == ()
 
 
 @pytest.mark.parametrize(

@@ -210,7 +210,8 @@ def test_stability_is_of_the_attacks_that_there_are(judged, monkeypatch):
     from vlmunl.routes.catalogue import CATALOGUE
 
     attacked = replace(CATALOGUE["canonical"], id="probe_attack", attack="quantize:8", tier="T4")
-    monkeypatch.setitem(CATALOGUE, "probe_attack", attacked)
+    more = {route.id: route for route in (*CATALOGUE.values(), attacked)}
+    monkeypatch.setattr("vlmunl.stages.meta.CATALOGUE", more)
     _, document, _ = judged(attacks=("quantize-8",), methods=("hidden",))
     accuracy = next(m for m in document["measures"] if m["name"] == "accuracy")
     assert document["not_measured"] == ["relearning"]

@@ -139,7 +139,7 @@ def select_config(study: Study, settings: tuple[str, ...], routes: tuple[str, ..
 
 def tuning_spec(study: Study, names: Known) -> c.TuningSpec:
     tuning = study.tuning
-    if tuning is None or not tuning.grid:
+    if tuning is None:
         return c.TuningSpec()
     if not tuning.grid:
         return c.TuningSpec(people=tuning.people)

@@ -185,9 +185,9 @@ def check_tuning(study: Study, names: Known, chosen: tuple[RouteLike, ...]) -> N
             raise Problem(at, f"{family!r} has no route among the chosen ones; drop it or include it")
         if family in tuning.routes[:i]:
             raise Problem(at, f"{family!r} is listed twice; list it once")
-    if tuning.grid and not study.routes.held_out:
+    if not study.routes.held_out:
         raise Problem(
             "routes.held_out", "a study that tunes must hold a route family out, to report on what no trial saw"
         )
-    if tuning.grid and not tuning_routes(study, chosen):
+    if not tuning_routes(study, chosen):
         raise Problem("tuning.routes", "no route is left to tune by: every chosen family is held out")
