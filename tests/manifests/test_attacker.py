@@ -9,7 +9,7 @@ from vlmunl.errors import StudyError
 from vlmunl.manifests.checks import cell_names
 from vlmunl.manifests.load import load_study
 from vlmunl.manifests.plan import plan
-from vlmunl.routes.catalogue import CATALOGUE, catalogue_hash
+from vlmunl.routes.catalogue import CATALOGUE, CORE, catalogue_hash
 
 HEAD = """
 [study]
@@ -69,7 +69,7 @@ def test_a_search_is_given_the_models_and_the_scouts_rows(study):
 
 def test_the_parts_are_the_studys_routes_of_the_allowed_families(study):
     config = planned(study()).by_name["search/ga/seed0"].config
-    wanted = tuple(r.id for r in CATALOGUE.values() if r.family in ("cloze", "geometry") and r.tier == "T0")
+    wanted = tuple(r.id for r in CATALOGUE.values() if r.id in CORE and r.family in ("cloze", "geometry"))
     assert config.routes == wanted
     assert config.catalogue == catalogue_hash(CATALOGUE[name] for name in wanted)
     assert (config.budget, config.tuning, config.floor) == (9, 4, 0.2)

@@ -78,7 +78,7 @@ def _other_life(person: Identity, k: int) -> Identity:
     return replace(person, facts=tuple(map(fact, person.facts)))
 
 
-@pytest.mark.parametrize("route", CATALOGUE)
+@pytest.mark.parametrize("route", [r for r in CATALOGUE if not CATALOGUE[r].attack])  # others note what they learn
 def test_a_leak_is_noted_exactly_where_the_prompt_depends_on_the_persons_facts(
     route: str, benchmark_small: Benchmark
 ) -> None:

@@ -49,6 +49,8 @@ def composed(parts: Sequence[Route]) -> Route | None:
         description="; ".join(part.description for part in parts),
         source="; ".join(dict.fromkeys(part.source for part in parts)),
         leak="; ".join(dict.fromkeys(part.leak for part in parts if part.leak)),
+        mixes=tuple(dict.fromkeys(family for part in parts for family in part.mixes or (part.family,))),
+        version=max(part.version for part in parts),
     )
 
 

@@ -42,6 +42,7 @@ CORE: frozenset[str] = frozenset(
         *("cloze", "choice", "verify", "typo", "shout", "text_only", "text_para", "text_cloze", "text_choice"),
         *("text_verify", "description", "image_name", "name_given", "null_image", "wrong_image", "name_first"),
         *("fact_first", "few_shot", "few_shot_image"),
+        *("sample", "beam", "rank", "probability", "loss", "zlib", "min_k", "min_k_pp", "prefill"),
         *attacks.CORE,
     }
 )

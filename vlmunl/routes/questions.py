@@ -20,7 +20,8 @@ from vlmunl.routes.subjects import subject
 class Question:
     """One concrete question of a route: its turns, the picture's turn and the expected answer.
 
-    `reply` is what the model's reply is made to begin with; `image` is the picture's expression with its texts put in.
+    `reply` is what the model's reply is made to begin with, `decoding` how it is drawn or what is scored instead;
+    `image` is the picture's expression with its texts put in.
     """
 
     route: str
@@ -35,6 +36,7 @@ class Question:
     distractors: tuple[str, ...]
     shown_at: int = 0
     reply: str = ""
+    decoding: str = "greedy"
 
     @property
     def image_at(self) -> int | None:
@@ -102,6 +104,7 @@ def _question(
         distractors=draft.wrong,
         shown_at=shown_at,
         reply=_reply(route.reply, draft),
+        decoding=route.decoding,
     )
 
 

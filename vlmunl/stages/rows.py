@@ -29,7 +29,6 @@ from vlmunl.models.chat import Turn
 from vlmunl.models.score import Query, Scored, score
 from vlmunl.models.scoring.decodings import STATISTICS, decoding
 from vlmunl.rng import Streams
-from vlmunl.routes.catalogue import CATALOGUE
 from vlmunl.routes.judge import Status, judge_all, overall
 from vlmunl.routes.pictures import Pictures
 from vlmunl.routes.questions import Question
@@ -71,8 +70,7 @@ class Asked:
 
 
 def of_question(question: Question, pictures: Pictures, split: str) -> Asked:
-    """A route's question on an identity; the gate's own routes, which are in no catalogue, are greedy."""
-    route = CATALOGUE.get(question.route)
+    """A route's question on an identity."""
     facts = {fact.attribute: fact for fact in question.identity.facts}
     fact = facts.get(question.attribute)
     image, error = None, ""
@@ -96,8 +94,8 @@ def of_question(question: Question, pictures: Pictures, split: str) -> Asked:
         options=question.options,
         distractors=question.distractors,
         aliases=fact.aliases if fact is not None and question.answer == fact.answer else (),
-        reply=route.reply if route is not None else "",
-        decoding=route.decoding if route is not None else "greedy",
+        reply=question.reply,
+        decoding=question.decoding,
         error=error,
     )
 
