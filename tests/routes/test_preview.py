@@ -125,7 +125,7 @@ def space(tmp_path: Path) -> Path:
 
 
 def test_the_command_writes_both_files_without_a_store(space: Path) -> None:
-    done = _call(space, "routes", "--preview", "s", "--family", "few_shot", "--items", "2", "--to", "out", "--json")
+    done = _call(space, "routes", "s", "--preview", "--family", "few_shot", "--items", "2", "--to", "out", "--json")
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
     assert (document["routes"], document["questions"], document["skipped"]) == (2, 4, [])
@@ -157,13 +157,13 @@ def test_a_stored_benchmark_is_used(space: Path, monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (("--to", "out"), "name the study: --preview STUDY"),
-        (("--items", "2"), "name the study: --preview STUDY"),
+        (("--to", "out"), "for example: vlmunl routes quick --preview"),
+        (("--items", "2"), "for example: vlmunl routes quick --preview"),
         (("--tier", "T9"), "unknown tier 'T9'"),
         (("--family", "geometri"), "did you mean 'geometry'?"),
         (("tex_only",), "did you mean 'text_only'?"),
-        (("scene", "--preview", "s"), "the study s does not ask by the route 'scene'"),
-        (("scenes", "--preview", "s"), "unknown route 'scenes'"),
+        (("s", "--preview", "--route", "scene"), "the study s does not ask by the route 'scene'"),
+        (("s", "--preview", "--route", "scenes"), "unknown route 'scenes'"),
     ],
 )
 def test_what_is_typed_wrongly_is_named(space: Path, args: tuple[str, ...], message: str) -> None:

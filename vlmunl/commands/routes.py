@@ -1,4 +1,4 @@
-"""`vlmunl routes [NAME]`: the recovery routes, the ways in which a model is asked, and what those of a study send."""
+"""`vlmunl routes [NAME]`: the ways in which a model is asked; with `--preview`, what a study's send."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ EXAMPLES = (
     "vlmunl routes --tier T0 --family few_shot",
     "vlmunl routes text_only",
     "vlmunl routes --markdown",
-    "vlmunl routes --preview quick",
-    "vlmunl routes --preview quick --family scene --items 3 --to sheets",
-    "vlmunl routes typographic --preview quick --set 'routes.set=\"full\"'",
+    "vlmunl routes quick --preview",
+    "vlmunl routes quick --preview --family scene --items 3 --to sheets",
+    "vlmunl routes quick --preview --route typographic --set 'routes.set=\"full\"'",
 )
 NARROW = 120
 """Columns below which family, format, budget and leak stand under what a route does."""
@@ -30,19 +30,22 @@ NARROW = 120
 
 def routes(
     ctx: typer.Context,
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="This route alone.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="This route alone; with --preview a study.")
+    ] = None,
     tier: Annotated[str | None, typer.Option("--tier", metavar="T0..T5", help="Only the routes of this tier.")] = None,
     family: Annotated[
         str | None, typer.Option("--family", metavar="NAME", help="Only the routes of this family.")
     ] = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="All that is known of them, as a page.")] = False,
     preview: Annotated[
-        str | None,
+        bool,
         typer.Option(
-            "--preview",
-            metavar="STUDY",
-            help="Write a contact sheet (HTML and PNG) of what this study's routes send to its model.",
+            "--preview", help="Write a contact sheet (HTML, PNG) of what the study's routes send to its model."
         ),
+    ] = False,
+    route: Annotated[
+        str | None, typer.Option("--route", metavar="NAME", help="With --preview: this route alone.")
     ] = None,
     items: Annotated[int, typer.Option("--items", min=1, help="With --preview: on so many facts.")] = 1,
     to: Annotated[
@@ -55,11 +58,15 @@ def routes(
     """List the recovery routes, explain one by an example, or show what those of a study send to its model."""
     from vlmunl.errors import UsageError
 
-    if preview is not None:
-        _preview(ctx, preview, sets, _Filter(name, tier, family), items, to)
+    if preview and name is None:
+        raise UsageError("--preview is of a study, and none is named", "for example: vlmunl routes quick --preview")
+    if preview and name is not None:
+        _preview(ctx, name, sets, _Filter(route, tier, family), items, to)
         return
-    if to is not None or sets or items != 1:
-        raise UsageError("--items, --to and --set are for a contact sheet", "name the study: --preview STUDY")
+    if to is not None or sets or items != 1 or route is not None:
+        raise UsageError(
+            "--route, --items, --to and --set are for a contact sheet", "for example: vlmunl routes quick --preview"
+        )
     _listed(ctx, _Filter(name, tier, family), markdown=markdown)
 
 
