@@ -228,9 +228,11 @@ def test_a_picture_that_cannot_be_read_fails_the_cell_by_name(
 
 def test_too_many_invalid_replies_are_reported_by_split() -> None:
     def rows(split: str, invalid: int, of: int) -> list[dict[str, Any]]:
-        return [{"split": split, "draws": 1, "status": "invalid" if k < invalid else "incorrect"} for k in range(of)]
+        states = [("invalid", "choice" if k else "cloze") if k < invalid else ("incorrect", "open") for k in range(of)]
+        return [{"split": split, "draws": 1, "status": status, "route": route} for status, route in states]
 
     assert invalid_splits([*rows("forget", 5, 100), *rows("retain", 0, 20)]) == []
-    statistics = [{"split": "forget", "draws": 0, "status": "incorrect"}] * 1000
+    statistics = [{"split": "forget", "draws": 0, "status": "incorrect", "route": "rank"}] * 1000
     [warning] = invalid_splits([*rows("forget", 6, 100), *rows("retain", 0, 20), *statistics])
     assert warning.startswith("6.0 % of 100 replies on forget are invalid")
+    assert warning.endswith("5 of them by choice")

@@ -14,6 +14,7 @@ of theirs per token in nats (null without any), so that TOFU's truth ratio is ex
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -221,15 +222,18 @@ def _failed(asked: Asked, reason: str) -> Row:
 
 
 def invalid_splits(rows: Sequence[Row]) -> list[str]:
-    """A warning for each split in which more than `INVALID` of the judged replies are no answers at all."""
+    """A warning for each split in which more than `INVALID` of the judged replies are no answers at all.
+
+    It names the route that most of them come from: one that many models cannot follow is no sign of forgetting.
+    """
     found = []
     for split in dict.fromkeys(r["split"] for r in rows):
-        judged = [r["status"] for r in rows if r["split"] == split and r["draws"]]
-        share = judged.count("invalid") / len(judged) if judged else 0.0
-        if share > INVALID:
-            found.append(
-                f"{100 * share:.1f} % of {len(judged)} replies on {split} are invalid (no answer, or no option)"
-            )
+        judged = [r for r in rows if r["split"] == split and r["draws"]]
+        by_route = Counter(r["route"] for r in judged if r["status"] == "invalid")
+        if by_route.total() > INVALID * len(judged):
+            worst, count = max(by_route.items(), key=lambda item: (item[1], item[0]))
+            share = f"{100 * by_route.total() / len(judged):.1f} % of {len(judged)} replies on {split} are invalid"
+            found.append(f"{share} (no answer, or no option), {count} of them by {worst}")
     return found
 
 
