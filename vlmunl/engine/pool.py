@@ -19,6 +19,8 @@ from vlmunl.errors import CellFailed
 Message = Advance | Finished
 _GRACE = 5.0
 """Seconds that a worker has to clean up after SIGTERM; torch kernels do not listen before they return."""
+_LEAVING = 1.0
+"""Seconds that an idle worker has to leave by itself."""
 
 
 @dataclass
@@ -128,7 +130,13 @@ class Pool:
             if worker.job is None:
                 with contextlib.suppress(OSError):
                     worker.pipe.send(None)
-            worker.process.terminate()  # an idle one may be in the middle of an import
+            else:
+                worker.process.terminate()
+        leaving = time.monotonic() + _LEAVING  # a signal while it cleans up would leave semaphores behind
+        for worker in self._workers:
+            worker.process.join(max(0.0, leaving - time.monotonic()))
+            if worker.process.is_alive() and worker.job is None:
+                worker.process.terminate()  # in the middle of an import
         deadline = time.monotonic() + _GRACE
         for worker in self._workers:
             worker.process.join(max(0.0, deadline - time.monotonic()))
