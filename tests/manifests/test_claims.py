@@ -102,3 +102,11 @@ def test_checking_claims_loads_nothing_heavy(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_tier_of_included_routes_alone_is_no_figure(load):
+    """Routes of T4 that are included are asked, but have a worst case of their own only where their tier is chosen."""
+    claim = "npo.tiers.T4.lower > 0"
+    with pytest.raises(StudyError, match=r"'npo.tiers.T4.lower' is no figure"):
+        load(claim, 'routes.include=["quantize_4"]')
+    assert load(claim, 'routes.tiers=["T0", "T4"]').claims["one"]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from vlmunl.attacks.known import needs_of
 from vlmunl.errors import StudyError
 from vlmunl.manifests import attacker, meta
-from vlmunl.manifests.claims import check_claims, further_tiers
+from vlmunl.manifests.claims import check_claims
 from vlmunl.manifests.known import Known, RouteLike
 from vlmunl.manifests.probes import probe_cells
 from vlmunl.manifests.schema import Problem, cut, join, unknown
@@ -36,12 +36,19 @@ def check(study: Study, names: Known) -> None:
     for i, cell in enumerate(exclusions):
         if cell not in (cells := cell_names(study, attacks_of(chosen))):
             raise Problem(join("evidence.exclude", i) + ".cell", _near("cell", cell, cells))
-    check_claims(study.claims, study.methods, chosen, names, _parts(study, chosen))
+    further = _further(study.routes, chosen)
+    check_claims(study.claims, study.methods, chosen, names, _parts(study, further), further)
 
 
-def _parts(study: Study, chosen: Sequence[RouteLike]) -> tuple[str, ...]:
+def _further(section: RoutesSection, chosen: Sequence[RouteLike]) -> tuple[str, ...]:
+    """The study's tiers that have routes, beside that of the headline (`vlmunl.metrics.tiers.headline`)."""
+    asked = sorted({route.tier for route in chosen} & set(section.tiers))
+    return tuple(asked[1:])
+
+
+def _parts(study: Study, further: Sequence[str]) -> tuple[str, ...]:
     """What the study's rows have beyond what every study's have."""
-    more = {"versus": True, "tiers": bool(further_tiers(chosen)), "adaptive": study.attacker is not None}
+    more = {"versus": True, "tiers": bool(further), "adaptive": study.attacker is not None}
     return tuple(name for name, there in more.items() if there)
 
 

@@ -37,10 +37,11 @@ def check_claims(
     routes: Sequence[RouteLike],
     names: Known,
     parts: Collection[str] = (),
+    tiers: Collection[str] = (),
 ) -> None:
     """Can each condition be read, and is each figure that it names one that the results will have?
 
-    `parts` are the optional parts of a row that this study's methods have.
+    `parts` are the optional parts of a row that this study's methods have, `tiers` those beside the headline's.
 
     Raises:
         Problem: with the key's path, what was found, and the nearest right name.
@@ -49,15 +50,10 @@ def check_claims(
         return
     rows = ("base", *ROLES, *(method.name for method in methods))
     asked = tuple(route.id for route in routes)
-    known = figures({ROUTE: asked, TIER: further_tiers(routes)}, parts)
+    known = figures({ROUTE: asked, TIER: tiers}, parts)
     for name, claim in claims.items():
         if complaint := _complaint(claim.when, rows, known, set(names.routes) - set(asked)):
             raise Problem(join(join("claims", name), "when"), complaint + _cannot_be_named(claim.when, rows))
-
-
-def further_tiers(routes: Iterable[RouteLike]) -> tuple[str, ...]:
-    """The tiers of these routes beside that of the headline, which is the first."""
-    return tuple(sorted({route.tier for route in routes}))[1:]
 
 
 def _complaint(when: str, rows: Collection[str], known: Mapping[str, Kind], not_asked: Collection[str]) -> str | None:

@@ -23,7 +23,8 @@ _STYLE = """
 body { margin: 0 auto; max-width: 84rem; padding: 1.5rem; background: var(--page); color: var(--ink);
   font: 15px/1.45 system-ui, sans-serif; }
 h1 { font-size: 1.4rem; margin: 0 0 .25rem; } p { margin: .25rem 0; }
-nav { columns: 12rem; margin: 1rem 0 2rem; font-size: .85rem; } nav a { color: inherit; display: block; overflow-wrap: anywhere; }
+nav { columns: 12rem; margin: 1rem 0 2rem; font-size: .85rem; overflow-wrap: anywhere; }
+nav a { color: inherit; display: block; }
 section { border-top: 1px solid var(--line); padding: .9rem 0; }
 h2 { font-size: 1.05rem; margin: 0; } .dim { color: var(--dim); font-size: .85rem; }
 .leak { color: var(--warn); font-size: .85rem; }
