@@ -66,7 +66,7 @@ def write(store: Path, job: Job) -> Path:
 
 
 def jobs(store: Path, study: str) -> list[Job]:
-    """Every recorded job of a study, the oldest first. Files that cannot be read are passed over: nothing rests on them."""
+    """Every recorded job of a study, the oldest first. Unreadable files are left out: nothing rests on them."""
     return sorted(_read(folder(store, study)), key=lambda job: (job.submitted, _number(job.id)))
 
 
