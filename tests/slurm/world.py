@@ -7,6 +7,8 @@ import os
 import shlex
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -49,6 +51,24 @@ class World:
         )
         assert code is None or done.returncode == code, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
         return done
+
+    def begin(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start `vlmunl ARGUMENTS`."""
+        return subprocess.Popen(
+            [sys.executable, *self.main, *arguments],
+            env={**self.cluster.env, **self.env},
+            cwd=self.root,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def until(self, holds: Callable[[], object], timeout: float = 60.0) -> None:
+        """Wait until something holds."""
+        end = time.monotonic() + timeout
+        while not holds():
+            assert time.monotonic() < end, self.logs()
+            time.sleep(0.05)
 
     def json(self, *arguments: str, code: int = 0, **env: str) -> dict:
         """The document of a command."""
