@@ -97,9 +97,7 @@ def put(
     try:
         write(place / file)
         _flush(place / file)
-        saved = Saved(
-            file=file, size=(place / file).stat().st_size, xxh3=_digest(place / file), done=done, total=total
-        )
+        saved = Saved(file=file, size=(place / file).stat().st_size, xxh3=_digest(place / file), done=done, total=total)
         others = {n: part for n, part in listed.parts.items() if n != name}
         new = Listed(
             identity=listed.identity, parts={**others, name: saved}, spent=listed.spent, attempts=listed.attempts
