@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from pathlib import Path
 
 from vlmunl.cluster.queue import Entry
 from vlmunl.out import duration
@@ -53,17 +51,6 @@ _ENDED = {
     "FAILED": "failed",
     "REVOKED": "was taken over by another cluster",
 }
-_TOLD = (
-    ("DUE TO TIME LIMIT", "TIMEOUT"),
-    ("DUE TO NODE FAILURE", "NODE_FAIL"),
-    ("DUE TO PREEMPTION", "PREEMPTED"),
-    ("oom_kill event", "OUT_OF_MEMORY"),
-    ("oom-kill event", "OUT_OF_MEMORY"),
-    ("Out Of Memory", "OUT_OF_MEMORY"),
-    ("*** JOB", "CANCELLED"),
-    ("*** STEP", "CANCELLED"),
-)
-"""What `slurmstepd` writes into a job's log when it ends it."""
 
 
 def waiting(entry: Entry, name: Callable[[str], str]) -> str:
@@ -98,35 +85,6 @@ def ended(entry: Entry) -> str:
         return f"was killed by signal {number}"
     if entry.state == "FAILED" and code not in ("", "0"):
         return f"failed with exit code {code}"
-    return _ENDED.get(entry.state, f"ended as {entry.state}") + (f" ({entry.reason})" if entry.reason[:3] == "by " else "")
-
-
-def told_by_log(tail: list[str]) -> str:
-    """The state that the last lines of a log tell of, in Slurm's word; empty if they do not."""
-    for line in reversed(tail):
-        for mark, state in _TOLD:
-            if mark in line:
-                return state
-    return ""
-
-
-def last_lines(log: Path, number: int, *, most: int = 1 << 16) -> list[str]:
-    """The last lines of a log that say something, without what a terminal would do with them; none if there is no log.
-
-    At most `most` bytes from the end are read.
-    """
-    try:
-        with log.open("rb") as file:
-            size = file.seek(0, 2)
-            file.seek(max(0, size - most))
-            text = file.read(most).decode(errors="replace")
-    except OSError:
-        return []
-    return [line for line in map(plain, text.split("\n")) if line.strip()][-number:]
-
-
-def plain(line: str) -> str:
-    """A log's line without colours and control characters; of what was drawn over, the last."""
-    line = line.rstrip("\r\n").rpartition("\r")[2]
-    line = re.sub(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)", "", line)
-    return "".join(c for c in line if c == "\t" or c.isprintable()).rstrip()
+    return _ENDED.get(entry.state, f"ended as {entry.state}") + (
+        f" ({entry.reason})" if entry.reason[:3] == "by " else ""
+    )
