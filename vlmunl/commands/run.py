@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from vlmunl.commands.options import DryRun, Jobs, Sets, StudyArg
+from vlmunl.commands.options import DryRun, Here, Jobs, Sets, StudyArg
 
 EXAMPLES = ("vlmunl run quick", "vlmunl run quick --dry-run", "vlmunl run quick --only imprint --only gate --jobs 4")
 
@@ -25,6 +25,7 @@ def run(
     sets: Sets = None,
     dry_run: DryRun = False,
     explain: Explain = False,
+    here: Here = False,
 ) -> None:
     """Do all that is missing of a study, and show the results.
 
@@ -36,4 +37,5 @@ def run(
 
     session = open_session(ctx, study, sets, write=not dry_run)
     chosen = chooser(session.plan, only=only)
-    raise typer.Exit(carry_out(session, Request(chosen=chosen, jobs=jobs, dry_run=dry_run, explain=explain)))
+    request = Request(chosen=chosen, jobs=jobs, dry_run=dry_run, explain=explain, here=here)
+    raise typer.Exit(carry_out(session, request))
