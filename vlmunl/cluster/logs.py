@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 _MARKS = (
@@ -15,6 +17,7 @@ _MARKS = (
     ("exceeded memory limit", "OUT_OF_MEMORY"),
     ("CANCELLED AT", "CANCELLED"),
 )
+_PIECE = 1 << 20
 _OFTEN = 40
 """Lines from the end among which Slurm's own are looked for: a program that is told to end may go on for a while."""
 
@@ -49,3 +52,49 @@ def plain(line: str) -> str:
     line = line.rstrip("\r\n").rpartition("\r")[2]
     line = re.sub(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)", "", line)
     return "".join(c for c in line if c == "\t" or c.isprintable()).rstrip()
+
+
+def follow(log: Path, start: int, over: Callable[[], bool], pause: float = 0.5) -> Iterator[str]:
+    """What is appended to a log from the byte `start` on, line by line, until `over` says that nothing more comes.
+
+    The log need not be there yet. One that has become shorter is read from its beginning.
+    """
+    place, rest = start, b""
+    while True:
+        ended = over()  # asked first: what was written before that is still read
+        try:
+            with log.open("rb") as file:
+                if file.seek(0, 2) < place:
+                    place, rest = 0, b""
+                file.seek(place)
+                data = file.read(_PIECE)
+        except OSError:
+            data = b""
+        place += len(data)
+        *lines, rest = (rest + data).split(b"\n")
+        yield from (line.decode(errors="replace") for line in lines)
+        if ended and not data:
+            if rest:
+                yield rest.decode(errors="replace")
+            return
+        if not data:
+            time.sleep(pause)
+
+
+def tail(log: Path, lines: int) -> tuple[list[str], int]:
+    """The last lines (0: all) and the size up to which they were read.
+
+    Raises:
+        OSError: the log cannot be read.
+    """
+    with log.open("rb") as file:
+        size = file.seek(0, 2)
+        place, data = size, b""
+        while place > 0 and (lines == 0 or data.count(b"\n") <= lines):
+            step = min(_PIECE, place)
+            place -= step
+            file.seek(place)
+            data = file.read(step) + data
+    texts = data.decode(errors="replace").split("\n")
+    whole = texts[:-1] if texts[-1] == "" else texts
+    return (whole[-lines:] if lines else whole), size

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vlmunl.cluster.queue import ask
+from vlmunl.cluster.queue import Trouble, ask
 
 _CONFIGS = ("/etc/slurm/slurm.conf", "/etc/slurm-llnl/slurm.conf", "/run/slurm/conf/slurm.conf")
 _BESIDE = ("etc/slurm.conf", "etc/slurm/slurm.conf")

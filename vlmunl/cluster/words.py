@@ -73,6 +73,15 @@ def running(entry: Entry) -> str:
     return words.get(entry.state, "")
 
 
+def standing(entry: Entry) -> str:
+    """A sentence on a job: `job 12 waits for free resources`, `job 12 reached its time limit`."""
+    if entry.stand == "unknown":
+        return f"Slurm does not know job {entry.id} any more"
+    if entry.stand == "running":
+        return f"job {entry.id} {running(entry) or 'runs'} on {entry.node or 'a node'}"
+    return f"job {entry.id} {waiting(entry, lambda job: f'job {job}') if entry.stand == 'waiting' else ended(entry)}"
+
+
 def limit(entry: Entry) -> str:
     """`the job may run 1h 20m more`, or nothing where it has no limit that matters."""
     return "" if entry.left is None or entry.left > 30 * 86400 else f"its job may run {duration(entry.left)} more"
