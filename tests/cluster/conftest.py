@@ -3,6 +3,7 @@
 from toy_space import calls, space, start
 
 from tests.cluster.fake_slurm import fake
+from tests.cluster.world import world
 from tests.commands.conftest import cli
 
-__all__ = ["calls", "cli", "fake", "space", "start"]
+__all__ = ["calls", "cli", "fake", "space", "start", "world"]

@@ -60,7 +60,7 @@ def attempts(store: Store, cell: str, *, study: str = "", key: str | None = None
         for record in records
         if not (first and record.env.get("slurm_job") and _ended(record) > first)
     ]
-    return sorted((*jobs, *now, *told), key=lambda attempt: attempt.when)
+    return sorted((*jobs, *now, *told), key=lambda attempt: (attempt.when, attempt.outcome == "ok"))
 
 
 def _jobs(store: Store, cell: str, study: str) -> Iterator[Attempt]:
