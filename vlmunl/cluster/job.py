@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,6 +79,8 @@ def may_requeue(job: SlurmJob, environ: Mapping[str, str] | None = None) -> str:
 
 def requeue(job: SlurmJob) -> str:
     """Put the job back into the queue, after which Slurm ends this process; why that failed, or ""."""
+    import subprocess
+
     try:
         done = subprocess.run(
             ["scontrol", "requeue", job.name], capture_output=True, text=True, timeout=_PATIENCE, check=False
@@ -90,3 +91,22 @@ def requeue(job: SlurmJob) -> str:
         return ""
     words = " ".join((done.stderr or done.stdout).split()) or f"exit code {done.returncode}"
     return f"scontrol requeue {job.name}: {words}"
+
+
+def queue_again(say: Callable[[str], None], *, further: bool) -> None:
+    """What a command does at last that Slurm has warned of its time limit; nothing outside of a job.
+
+    `further`: is more finished or saved than when the job began? One that gets nowhere is not tried for ever.
+    """
+    here = current()
+    if here is None:
+        return
+    why = may_requeue(here)
+    if not why and not further:
+        why = "it got no further than where it began; give it more time"
+    if why:
+        say(f"job {here.name} is not put back into the queue: {why}")
+        return
+    say(f"job {here.name} goes back into the queue (restart {here.restarts + 1})")  # first: Slurm ends this process
+    if problem := requeue(here):
+        say(f"it did not: {problem}")

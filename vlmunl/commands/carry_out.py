@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from vlmunl.commands.session import Chosen, Session, headline
+from vlmunl.errors import Stopped
 from vlmunl.out import count, duration
 
 if TYPE_CHECKING:
@@ -52,15 +53,22 @@ def carry_out(session: Session, request: Request) -> int:
     if not request.here:
         refuse_on_login_node(session, request)
     began = time.monotonic()
-    outcome = execute(
-        session.plan,
-        session.store,
-        reporter(session.out),
-        chosen=request.chosen,
-        jobs=request.jobs,
-        force=request.force,
-        debug=session.options.debug,
-    )
+    try:
+        outcome = execute(
+            session.plan,
+            session.store,
+            reporter(session.out),
+            chosen=request.chosen,
+            jobs=request.jobs,
+            force=request.force,
+            debug=session.options.debug,
+        )
+    except Stopped as stopped:
+        if stopped.warned:
+            from vlmunl.cluster.job import queue_again
+
+            queue_again(session.out.note, further=stopped.further)
+        raise
     files = publish(session, outcome.board, request.chosen)
     code = exit_code(outcome, request.chosen)
     conclude(session, outcome, request, files, code, time.monotonic() - began)
