@@ -8,6 +8,7 @@ however the parent died; then nothing of the Slurm is left, its folder included.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import select
@@ -29,7 +30,8 @@ def main() -> None:
         signal.signal(number, signal.SIG_IGN)
     try:
         start(folder)
-        print("up", flush=True)
+        sys.stdout.write("up\n")
+        sys.stdout.flush()
         while os.getppid() == parent:
             if select.select([0], [], [], 0.5)[0] and not os.read(0, 1):
                 break
@@ -64,10 +66,8 @@ def end() -> None:
     until = time.monotonic() + PATIENCE
     while (below := descendants(os.getpid())) and time.monotonic() < until:
         for pid in below:
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
         reap()
         time.sleep(0.02)
 
@@ -94,11 +94,9 @@ def descendants(root: int) -> list[int]:
 
 def reap() -> None:
     """Take note of children that have ended."""
-    try:
+    with contextlib.suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
-    except ChildProcessError:
-        pass
 
 
 if __name__ == "__main__":

@@ -39,9 +39,7 @@ def test_gpus_are_told_by_cuda_visible_devices(slurm, tmp_path):
 
 def test_a_failed_task_blocks_its_follower_alone(slurm):
     first = slurm.submit("--array=0-1", "--wrap", "exit $SLURM_ARRAY_TASK_ID")
-    then = slurm.submit(
-        f"--dependency=aftercorr:{first}", "--kill-on-invalid-dep=yes", "--array=0-1", "--wrap", "true"
-    )
+    then = slurm.submit(f"--dependency=aftercorr:{first}", "--kill-on-invalid-dep=yes", "--array=0-1", "--wrap", "true")
     seen = slurm.wait(first, then)
     assert [seen[f"{then}_{n}"].state for n in range(2)] == ["COMPLETED", "CANCELLED"]
 

@@ -9,6 +9,7 @@ import typer
 
 from vlmunl.commands import (
     aggregate,
+    cancel,
     diff,
     doctor,
     eval_,
@@ -21,6 +22,7 @@ from vlmunl.commands import (
     run,
     show,
     status,
+    submit,
     tables,
     trace,
     unlearn,
@@ -75,6 +77,8 @@ def _globals(
 
 for _name, _module, _command, _panel in (
     ("run", run, run.run, "Do"),
+    ("submit", submit, submit.submit, "Do"),
+    ("cancel", cancel, cancel.cancel, "Do"),
     ("fetch", fetch, fetch.fetch, "Do"),
     ("imprint", imprint, imprint.imprint, "Do one stage"),
     ("gate", gate, gate.gate, "Do one stage"),

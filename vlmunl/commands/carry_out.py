@@ -190,8 +190,7 @@ def refuse_if_nothing_can_run(session: Session, request: Request) -> None:
     for state in states:
         above = next((n for n in state.cell.needs if not board[n].done), None)
         if above is not None:
-            stage = session.plan.by_name[above].kind
-            command = {"data": "imprint", "probe": "unlearn", "select": "eval"}.get(stage, stage)
+            command = session.plan.by_name[above].command
             raise MissingInput(
                 f"{state.cell.name} needs {above}, which is not done",
                 f"first: vlmunl {command} {session.workspace.study_name(session.plan.study.path)}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from vlmunl.commands.options import DryRun, Force, Here, Jobs, Methods, Seeds, Sets, StudyArg
+from vlmunl.commands.options import DryRun, Force, Here, Jobs, Methods, Only, Seeds, Sets, StudyArg
 
 EXAMPLES = (
     "vlmunl eval quick",
@@ -16,6 +16,7 @@ EXAMPLES = (
 def eval_(
     ctx: typer.Context,
     study: StudyArg,
+    only: Only = None,
     seed: Seeds = None,
     method: Methods = None,
     sets: Sets = None,
@@ -30,4 +31,16 @@ def eval_(
     """
     from vlmunl.commands.stage_command import do_stage
 
-    do_stage(ctx, "eval", study, seeds=seed, rows=method, sets=sets, jobs=jobs, dry_run=dry_run, force=force, here=here)
+    do_stage(
+        ctx,
+        "eval",
+        study,
+        only=only,
+        seeds=seed,
+        rows=method,
+        sets=sets,
+        jobs=jobs,
+        dry_run=dry_run,
+        force=force,
+        here=here,
+    )

@@ -15,6 +15,10 @@ Sets = Annotated[
         "--set", metavar="KEY=VALUE", help="Override a key of the study, e.g. methods.npo.lr=3e-4. Repeatable."
     ),
 ]
+Only = Annotated[
+    list[str] | None,
+    typer.Option("--only", metavar="CELLS", help="Only these: a cell's name or its beginning (eval/npo). Repeatable."),
+]
 Seeds = Annotated[list[int] | None, typer.Option("--seed", metavar="N", help="Only this seed's cells. Repeatable.")]
 Methods = Annotated[
     list[str] | None, typer.Option("--method", metavar="NAME", help="Only this row of the study's results. Repeatable.")

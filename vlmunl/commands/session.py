@@ -103,15 +103,15 @@ def chooser(
     seeds: Sequence[int] | None = None,
     rows: Sequence[str] | None = None,
 ) -> Chosen:
-    """Which cells are meant. `only` names cells or their beginnings (`eval`, `imprint/gold`); cells without a seed
-    or a row of their own stay in when seeds or rows are given, but for probes that none of these rows asks for.
+    """Which cells are meant. `only` names cells or their beginnings (`eval`, `imprint/gold`, `meta/`); cells without a
+    seed or a row of their own stay in when seeds or rows are given, but for probes that none of these rows asks for.
 
     Raises:
         UsageError: a name or a number fits no cell of the study.
     """
-    names = [cell.name for cell in plan.cells]
+    names = [cell.name for cell in plan.cells if not stages or cell.kind in stages]
     for text in only or ():
-        if not any(_below(name, text) for name in names):
+        if not any(below(name, text) for name in names):
             raise no_cell("--only", text, {part for name in names for part in _beginnings(name)})
     for seed in seeds or ():
         if seed not in plan.study.study.seeds:
@@ -130,7 +130,7 @@ def chooser(
 
     def chosen(cell: Cell) -> bool:
         return (
-            (not only or any(_below(cell.name, text) for text in only))
+            (not only or any(_meant(cell.name, text, plan) for text in only))
             and (not stages or cell.kind in stages)
             and (not seeds or cell.seed is None or cell.seed in seeds)
             and of_rows(cell)
@@ -139,7 +139,13 @@ def chooser(
     return chosen
 
 
-def _below(name: str, beginning: str) -> bool:
+def _meant(name: str, text: str, plan: Plan) -> bool:
+    """A cell's full name means that cell alone, though the names of others may begin with it."""
+    return name == text if text in plan.by_name else below(name, text)
+
+
+def below(name: str, beginning: str) -> bool:
+    """Is it this cell, or one whose name begins with it?"""
     beginning = beginning.rstrip("/")
     return name == beginning or name.startswith(f"{beginning}/")
 

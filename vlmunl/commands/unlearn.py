@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from vlmunl.commands.options import DryRun, Force, Here, Jobs, Methods, Seeds, Sets, StudyArg
+from vlmunl.commands.options import DryRun, Force, Here, Jobs, Methods, Only, Seeds, Sets, StudyArg
 
 EXAMPLES = (
     "vlmunl unlearn quick",
@@ -15,6 +15,7 @@ EXAMPLES = (
 def unlearn(
     ctx: typer.Context,
     study: StudyArg,
+    only: Only = None,
     seed: Seeds = None,
     method: Methods = None,
     sets: Sets = None,
@@ -27,5 +28,15 @@ def unlearn(
     from vlmunl.commands.stage_command import do_stage
 
     do_stage(
-        ctx, "unlearn", study, seeds=seed, rows=method, sets=sets, jobs=jobs, dry_run=dry_run, force=force, here=here
+        ctx,
+        "unlearn",
+        study,
+        only=only,
+        seeds=seed,
+        rows=method,
+        sets=sets,
+        jobs=jobs,
+        dry_run=dry_run,
+        force=force,
+        here=here,
     )
