@@ -242,3 +242,14 @@ def test_exit_codes():
     assert code("verified", "running", "failed", "failed-gate") == 1
     assert code("verified", "pending", "failed-gate") == 3
     assert [code("verified", s) for s in ("running", "queued", "pending")] == [4, 4, 4]
+
+
+def test_a_job_for_what_the_cell_was_before_is_not_its_job(world, fake):
+    world.do("data")
+    world.submit("12", GOLD, spec="of another recipe")
+    fake.says("squeue", SQUEUE.format("12", "12", "RUNNING", "node7", "1:00:00", "(null)", "None"))
+    row = world.stand()[GOLD]
+    assert (row.state, row.unsettled) == ("pending", False)
+    assert row.reason == "would run: first run; job 12 is in the queue for it as it was before"
+    fake.says("squeue", SQUEUE.format("12", "12", "FAILED", "node7", "1:00:00", "(null)", "None"))
+    assert world.stand()[GOLD].reason == "would run: first run"

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from vlmunl.cluster import ledger
-from vlmunl.cluster.queue import Queue
-from vlmunl.cluster.standing import Standing, look, standings
+from vlmunl.cluster.scene import Lookout
+from vlmunl.cluster.specs import specs
+from vlmunl.cluster.standing import Standing, standings
 from vlmunl.manifests.external import base_model
 from vlmunl.manifests.load import load_study
 from vlmunl.manifests.plan import plan
@@ -40,7 +41,7 @@ class World:
             run_stage(cell.stage, cell.config, state.inputs, self.store, cell=name, seed=cell.seed)
 
     def submit(
-        self, number: str, *cells: str, array: bool = False, log: str = "", ago: float = 0, spec: str = "x"
+        self, number: str, *cells: str, array: bool = False, log: str = "", ago: float = 0, spec: str = ""
     ) -> ledger.Job:
         """As if a job had been submitted for them."""
         when = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=ago)
@@ -51,7 +52,10 @@ class World:
             submission="s",
             stage=cells[0].partition("/")[0],
             seed=None,
-            tasks=tuple(ledger.Task(cell=c, spec=spec, index=i if array else None) for i, c in enumerate(cells)),
+            tasks=tuple(
+                ledger.Task(cell=c, spec=spec or specs(self.plan)[c], index=i if array else None)
+                for i, c in enumerate(cells)
+            ),
             log=log or str(self.space / "logs" / f"{number}_{{index}}.log"),
             script="",
             submitted=when.isoformat(timespec="seconds"),
@@ -77,7 +81,7 @@ class World:
 
     def stand(self) -> dict[str, Standing]:
         board = Board(self.plan, self.store)
-        return {row.cell: row for row in standings(board, look(board, Queue()), "toy")}
+        return {row.cell: row for row in standings(board, Lookout(self.plan).look(board), "toy")}
 
 
 @pytest.fixture

@@ -52,14 +52,10 @@ def attempts(store: Store, cell: str, *, study: str = "", key: str | None = None
     `key` is the cell's run key, if that is known: records of other keys then do not count.
     """
     jobs = list(_jobs(store, cell, study))
-    now = [a for a in _running(store, cell, key) if a.job not in {job.job for job in jobs}]
+    submitted = {job.job for job in jobs}
+    now = [attempt for attempt in _running(store, cell, key) if attempt.job not in submitted]
     records = store.all_for(key) if key is not None else () if study else _called(store, cell)
-    first = min((job.when for job in jobs), default="")
-    told = [
-        _recorded(record)
-        for record in records
-        if not (first and record.env.get("slurm_job") and _ended(record) > first)
-    ]
+    told = [attempt for record in records if (attempt := _recorded(record)).job not in submitted]
     return sorted((*jobs, *now, *told), key=lambda attempt: (attempt.when, attempt.outcome == "ok"))
 
 
@@ -95,16 +91,13 @@ def _recorded(record: Record) -> Attempt:
     else:
         lines = (f"done in {env.get('wall_s', '?')} s; what it printed was not kept",)
     return Attempt(
-        when=_ended(record),
+        when=_utc(str(env.get("ended") or "")),
         job=str(env.get("slurm_job") or ""),
+        log=str(env.get("log") or ""),
         where=str(env.get("host") or ""),
         outcome=record.outcome,
         lines=lines,
     )
-
-
-def _ended(record: Record) -> str:
-    return _utc(str(record.env.get("ended") or ""))
 
 
 def _utc(text: str) -> str:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from vlmunl.cluster import ledger, words
 from vlmunl.cluster.logs import last_lines, told_by_log
-from vlmunl.cluster.queue import Answer, Entry, Queue
+from vlmunl.cluster.queue import Entry
+from vlmunl.cluster.scene import Scene, is_open
 from vlmunl.manifests.states import Board, CellState
 from vlmunl.out import clock, duration
-from vlmunl.store import doing as progress
 from vlmunl.store.doing import Doing
 
 State = Literal["verified", "running", "queued", "failed", "pending", "failed-gate", "excluded"]
@@ -23,6 +22,7 @@ TAIL = 5
 """Last lines of a log that are shown of a cell that failed."""
 _STALE = 300.0
 """Seconds without a step after which a running cell is said to be silent."""
+_ALIVE = ("waiting", "running")
 _LOST = ("CANCELLED", "COMPLETED")
 """Ends of a job that say nothing against its cells: whoever wants them submits them again."""
 
@@ -60,43 +60,6 @@ class Standing:
         return asdict(self)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Scene:
-    """What was looked at beside the store: live claims and what runs, by key; the last job of each cell; the queue."""
-
-    claims: Mapping[str, str] = field(default_factory=dict)
-    doing: Mapping[str, Doing] = field(default_factory=dict)
-    jobs: Mapping[str, tuple[ledger.Job, ledger.Task]] = field(default_factory=dict)
-    answer: Answer = field(default_factory=Answer)
-    now: float = 0.0
-
-    def name_of(self, job: str) -> str:
-        """`job 12 (imprint/gold/seed0)`, or its stage and the number of its cells."""
-        number, _, index = job.partition("_")
-        cells = [
-            task.cell
-            for mine, task in self.jobs.values()
-            if mine.id == number and (not index or str(task.index) == index)
-        ]
-        if not cells:
-            return f"job {job}"
-        return f"job {job} ({cells[0]}{f' and {len(cells) - 1} more' if len(cells) > 1 else ''})"
-
-
-def look(board: Board, queue: Queue) -> Scene:
-    """Read claims, progress and ledger, and ask the queue once about every job that matters."""
-    store, study = board.store, board.plan.study.name
-    claims = store.running()
-    doing: dict[str, Doing] = {}
-    for each in progress.read(store.root):
-        if each.key in claims and (each.key not in doing or each.updated > doing[each.key].updated):
-            doing[each.key] = each
-    jobs = ledger.latest(store.root, study)
-    asked = [job.slurm_id(task) for name, (job, task) in jobs.items() if name in board.order and _open(board[name])]
-    asked += [each.job for each in doing.values() if each.job]
-    return Scene(claims=claims, doing=doing, jobs=jobs, answer=queue.ask(asked), now=time.time())
-
-
 def standings(board: Board, scene: Scene, typed: str) -> list[Standing]:
     """Every cell, in the order of work. `typed` is how the study is named on the command line."""
     return [_standing(board, state, scene, typed) for state in board.states.values()]
@@ -111,20 +74,18 @@ def exit_code(rows: Sequence[Standing]) -> int:
     return 0
 
 
-def _open(state: CellState) -> bool:
-    return not state.done and state.status in ("pending", "failed")
-
-
 def _standing(board: Board, state: CellState, scene: Scene, typed: str) -> Standing:
     row = _by_store(board, state)
-    if not _open(state):
+    if not is_open(state):
         return row
     if (running := _running(row, scene)) is not None:
         return running
     if state.cell.name in scene.jobs:
         return _submitted(row, state, scene, typed)
     if state.status == "failed":
-        return replace(row, next=f"vlmunl logs {typed} {row.cell}")
+        log = str(state.record.env.get("log") or "") if state.record is not None else ""
+        tail = tuple(last_lines(Path(log), TAIL)) if log else ()
+        return replace(row, log=log, tail=tail, next=f"vlmunl logs {typed} {row.cell}")
     return row
 
 
@@ -151,8 +112,9 @@ def _running(row: Standing, scene: Scene) -> Standing | None:
         return None
     doing = scene.doing.get(row.key)
     if doing is None:
-        where = scene.claims[row.key]
-        return replace(row, state="running", where=where, reason=where, unsettled=True)
+        machine, _, pid = scene.claims[row.key].partition(" ")
+        host = machine.rpartition(".")[0] or machine
+        return replace(row, state="running", where=host, reason=f"on {host}, process {pid}", unsettled=True)
     entry = scene.answer.of(doing.job) if doing.job else Entry(id="")
     if entry.stand == "ended":
         return None  # its node went down with it: nobody was left to clear its claim away
@@ -198,6 +160,9 @@ def _what_runs(row: Standing, entry: Entry, doing: Doing, now: float) -> str:
 def _submitted(row: Standing, state: CellState, scene: Scene, typed: str) -> Standing:
     job, task = scene.jobs[row.cell]
     entry = scene.answer.of(job.slurm_id(task), job.name)
+    if row.cell in scene.others:
+        still = f"; job {entry.id} is in the queue for it as it was before" if entry.stand in _ALIVE else ""
+        return replace(row, reason=f"{row.reason}{still}")
     row = replace(row, job=entry.id, queue=entry.state, log=str(job.log_of(task)))
     before = " (it failed before)" if state.status == "failed" else ""
     if entry.stand == "waiting":

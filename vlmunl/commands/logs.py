@@ -130,6 +130,9 @@ def _show(out: Out, chosen: Attempt, lines: int, *, follow: bool) -> list[str]:
     try:
         found, size = tail(log, lines)
     except OSError as error:
+        if chosen.lines:
+            out.note(f"the log is gone ({log}); the record says:")
+            return _say(out, chosen.lines)
         how = standing(queue.ask([chosen.job]).of(chosen.job, chosen.name)) if chosen.job else ""
         out.note(f"no log yet at {log}: {how or error.strerror}")
         found, size = [], 0

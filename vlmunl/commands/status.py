@@ -11,7 +11,7 @@ from vlmunl.commands.options import Sets, StudyArg
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from vlmunl.cluster.queue import Queue
+    from vlmunl.cluster.scene import Lookout
     from vlmunl.cluster.standing import Standing
     from vlmunl.commands.session import Session
     from vlmunl.manifests.states import Board
@@ -57,16 +57,16 @@ def status(ctx: typer.Context, study: StudyArg, sets: Sets = None, why: Because 
 
     Exit code 0: all done; 1: something failed; 3: a gate failed; 4: something is not done yet.
     """
-    from vlmunl.cluster.queue import Queue
+    from vlmunl.cluster.scene import Lookout
     from vlmunl.cluster.standing import exit_code
     from vlmunl.commands.session import headline, open_session
 
     session = open_session(ctx, study, sets, write=False)
-    out, queue = session.out, Queue()
-    rows = _watched(session, queue, watch)
+    out, lookout = session.out, Lookout(session.plan)
+    rows = _watched(session, lookout, watch)
     causes: dict[str, Any] = {}
     if not rows or why:
-        rows, causes = look(session, queue, why=why)
+        rows, causes = look(session, lookout, why=why)
     code = exit_code(rows)
     if watch is None or out.live:  # else it has been told line by line
         out.line(headline(session.plan))
@@ -78,24 +78,24 @@ def status(ctx: typer.Context, study: StudyArg, sets: Sets = None, why: Because 
     raise typer.Exit(code)
 
 
-def _watched(session: Session, queue: Queue, every: float | None) -> list[Standing]:
+def _watched(session: Session, lookout: Lookout, every: float | None) -> list[Standing]:
     """How the cells stand when nothing moves any more; nothing if that is not to be waited for."""
     from vlmunl.commands.watch import follow
 
     try:
-        return [] if every is None else follow(session, queue, every)
+        return [] if every is None else follow(session, lookout, every)
     except KeyboardInterrupt:  # whoever leaves has interrupted nothing
         raise typer.Exit(130) from None
 
 
-def look(session: Session, queue: Queue, *, why: bool = False) -> tuple[list[Standing], dict[str, Any]]:
+def look(session: Session, lookout: Lookout, *, why: bool = False) -> tuple[list[Standing], dict[str, Any]]:
     """Where every cell stands now; with `why` also the whole causes, by cell."""
-    from vlmunl.cluster.standing import look, standings
+    from vlmunl.cluster.standing import standings
     from vlmunl.manifests.states import Board
 
     session.store.refresh()
     board = Board(session.plan, session.store)
-    rows = standings(board, look(board, queue), session.workspace.study_name(session.plan.study.path))
+    rows = standings(board, lookout.look(board), session.workspace.study_name(session.plan.study.path))
     return _explained(board, rows) if why else (rows, {})
 
 

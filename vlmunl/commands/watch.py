@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from vlmunl.cluster.queue import Queue
+from vlmunl.cluster.scene import Lookout
 from vlmunl.cluster.standing import Standing
 from vlmunl.commands.session import Session, headline
 from vlmunl.commands.status import look, shown, tally
@@ -20,14 +20,14 @@ _SHARE = 20
 _FIRST = ("running", "failed", "queued", "pending", "failed-gate", "verified", "excluded")
 
 
-def follow(session: Session, queue: Queue, every: float) -> list[Standing]:
+def follow(session: Session, lookout: Lookout, every: float) -> list[Standing]:
     """Look every so many seconds until no cell runs or is in the queue; returns how they stand then."""
     screen = _Screen(session) if session.out.live else _Lines(session)
     with ExitStack() as ends:
         ends.enter_context(screen)
         while True:
             began = time.monotonic()
-            rows, _ = look(session, queue)
+            rows, _ = look(session, lookout)
             screen.show(rows)
             if not any(row.unsettled for row in rows):
                 return rows
