@@ -65,6 +65,11 @@ def test_indices(text: str, names: list[str]):
     assert list(indices(text)) == names
 
 
+def test_a_task_that_waits_for_its_like_names_it(fake):
+    fake.says("squeue", "36_1|42|PENDING||N/A|1:00|aftercorr:32_*(unfulfilled),afterok:7(unfulfilled)|Dependency|x\n")
+    assert Queue().ask(["36_1"]).of("36_1").after == ("32_1", "7")
+
+
 def test_what_squeue_forgot_is_asked_of_sacct(fake):
     fake.says("squeue", lines(RUNNING))
     fake.says(

@@ -56,7 +56,7 @@ def test_queued_running_and_blocked(world, fake):
     assert (gold.state, gold.job, gold.queue) == ("queued", "12_1", "PENDING")
     assert gold.reason.startswith("job 12_1 waits: as many tasks of its array run as may at once")
     assert gate.state == "queued"
-    assert gate.reason == "job 13 waits for job 12 (imprint/imprint/seed0 and 2 more)"
+    assert gate.reason == "job 13 waits for imprint/imprint/seed0 and 2 more (job 12)"
     assert rows["unlearn/ga/seed0"].reason == "needs imprint/imprint/seed0, which is not done"
     assert rows["imprint/gold/seed1"].state == "pending"
     assert exit_code(list(rows.values())) == 4

@@ -171,11 +171,18 @@ def _squeue(text: str) -> dict[str, Entry]:
             node=_given(node),
             start=_time(start),
             left=_seconds(left),
-            after=tuple(dict.fromkeys(re.findall(r":(\d+(?:_\d+)?)", _given(after)))),
+            after=_after(after, number),
             name=name,
         )
         found |= _filed(entry, raw)
     return found
+
+
+def _after(text: str, number: str) -> tuple[str, ...]:
+    """The jobs of `afterok:1(unfulfilled),afterok:4_*(unfulfilled)`; by `aftercorr` the task with the same index."""
+    index = number.partition("_")[2]
+    found = re.findall(r"(aftercorr)?:(\d+(?:_\d+)?)", text)
+    return tuple(dict.fromkeys(f"{job}_{index}" if corr and index.isdecimal() else job for corr, job in found))
 
 
 def _sacct(text: str) -> dict[str, Entry]:

@@ -30,7 +30,7 @@ class Scene:
     now: float = 0.0
 
     def name_of(self, job: str) -> str:
-        """`job 12 (imprint/gold/seed0)`, or its stage and the number of its cells."""
+        """`imprint/gold/seed0 (job 12)`, with the number of further cells if it has some."""
         number, _, index = job.partition("_")
         cells = [
             task.cell
@@ -39,7 +39,7 @@ class Scene:
         ]
         if not cells:
             return f"job {job}"
-        return f"job {job} ({cells[0]}{f' and {len(cells) - 1} more' if len(cells) > 1 else ''})"
+        return f"{cells[0]}{f' and {len(cells) - 1} more' if len(cells) > 1 else ''} (job {job})"
 
 
 class Lookout:

@@ -54,7 +54,7 @@ _ENDED = {
 
 
 def waiting(entry: Entry, name: Callable[[str], str]) -> str:
-    """Why a job waits. `name` gives a job that it waits for a name: `job 12 (imprint/gold/seed0)`."""
+    """Why a job waits. `name` gives a job that it waits for a name: `imprint/gold/seed0 (job 12)`."""
     if entry.reason == "Dependency":
         after = [name(job) for job in entry.after[:3]]
         more = f" and {len(entry.after) - 3} more" if len(entry.after) > 3 else ""

@@ -91,12 +91,15 @@ class _Screen(_Lines):
         from rich.text import Text
 
         from vlmunl.columns import aligned
+        from vlmunl.out import NEVER
 
         ordered = sorted(rows, key=lambda row: _FIRST.index(row.state))
         head = [Text(headline(self.session.plan), style="bold"), Text(f"{time.strftime('%H:%M:%S')}  {tally(rows)}")]
-        lines = [Text.assemble(*pieces) for pieces in aligned([shown(row) for row in ordered], width)]
+        lines = [Text.assemble(*pieces) for pieces in aligned([shown(row) for row in ordered], NEVER)]
         room = max(1, height - len(head) - 3)
         if len(lines) > room:
-            lines = [*lines[:room], Text(f"  ... {len(lines) - room} more lines: vlmunl status", style="dim")]
-        foot = Text("Ctrl-C to leave: what runs goes on", style="dim")
-        return Text("\n").join([*head, Text(), *lines, foot])
+            lines = [*lines[:room], Text(f"  ... and {len(lines) - room} more", style="dim")]
+        page = [*head, Text(), *lines, Text("Ctrl-C to leave: what runs goes on", style="dim")]
+        for line in page:
+            line.truncate(width, overflow="ellipsis")
+        return Text("\n").join(page)
