@@ -49,8 +49,8 @@ def _carry_out(given: list[str]) -> NoReturn:
             raise
         out.error(error)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt as error:
-        out.note(f"interrupted; {error}" if str(error) else "interrupted; what is finished is kept")
+    except KeyboardInterrupt:
+        out.note("interrupted; what is finished is kept")
         sys.exit(130)
     except BrokenPipeError:
         with contextlib.suppress(OSError):

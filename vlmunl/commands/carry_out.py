@@ -69,6 +69,9 @@ def carry_out(session: Session, request: Request) -> int:
 
             queue_again(session.out.note, further=stopped.further)
         raise
+    except KeyboardInterrupt as interrupted:
+        session.out.note(f"interrupted; {interrupted}" if str(interrupted) else "interrupted")
+        raise
     files = publish(session, outcome.board, request.chosen)
     code = exit_code(outcome, request.chosen)
     conclude(session, outcome, request, files, code, time.monotonic() - began)
