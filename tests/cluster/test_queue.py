@@ -201,6 +201,11 @@ def test_reasons_in_plain_words(entry: Entry, text: str):
     assert words.waiting(entry, named) == text
 
 
+def test_the_signal_that_squeue_tells():
+    entry = Entry(id="1", state="FAILED", reason="RaisedSignal:9(Killed)")
+    assert words.ended(entry) == "was killed by signal 9"
+
+
 def test_limits():
     assert words.limit(Entry(id="1", left=4800)) == "its job may run 1h 20m more"
     assert words.limit(Entry(id="1", left=364 * 86400)) == ""

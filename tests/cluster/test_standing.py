@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from vlmunl.cluster.standing import Standing, exit_code
+from vlmunl.cluster.scene import Lookout
+from vlmunl.cluster.standing import Standing, exit_code, standings
 from vlmunl.errors import CellFailed
 from vlmunl.manifests.states import Board
 
@@ -167,6 +168,7 @@ MARK = "slurmstepd: error: *** JOB 12 ON vm CANCELLED AT 2026-11-22T06:40:00"
             "failed",
             "job 12 is gone from the queue, and Slurm does not know any more how it ended",
         ),
+        (("",), "failed", "job 12 is gone from the queue, and Slurm does not know any more how it ended"),
         ((), "pending", "job 12 is gone from the queue, and left no log: it never started"),
     ],
 )
@@ -253,3 +255,21 @@ def test_a_job_for_what_the_cell_was_before_is_not_its_job(world, fake):
     assert row.reason == "would run: first run; job 12 is in the queue for it as it was before"
     fake.says("squeue", SQUEUE.format("12", "12", "FAILED", "node7", "1:00:00", "(null)", "None"))
     assert world.stand()[GOLD].reason == "would run: first run"
+
+
+def test_an_end_that_was_told_is_remembered_while_one_watches(world, fake):
+    world.do("data")
+    job = world.submit("12", GOLD)
+    world.log(job, "one")
+    lookout = Lookout(world.plan)
+
+    def reason() -> str:
+        board = Board(world.plan, world.store)
+        return next(row.reason for row in standings(board, lookout.look(board), "toy") if row.cell == GOLD)
+
+    fake.says("squeue", SQUEUE.format("12", "12", "TIMEOUT", "node7", "0:00", "(null)", "TimeLimit"))
+    assert reason() == "job 12 reached its time limit"
+    fake.says("squeue", err="slurm_load_jobs error: Invalid job id specified\n", code=1)
+    assert reason() == "job 12 reached its time limit"
+    fake.says("squeue", SQUEUE.format("12", "12", "PENDING", "", "1:00", "(null)", "BeginTime"))
+    assert reason().startswith("job 12 waits for its time to begin"), "it was put back into the queue"

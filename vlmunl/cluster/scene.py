@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from vlmunl.cluster import ledger
-from vlmunl.cluster.queue import Answer, Queue
+from vlmunl.cluster.queue import Answer, Entry, Queue
 from vlmunl.cluster.specs import specs
 from vlmunl.manifests.cells import Plan
 from vlmunl.manifests.states import Board, CellState
@@ -49,6 +49,7 @@ class Lookout:
         self.plan = plan
         self.queue = queue or Queue()
         self._specs: Mapping[str, str] | None = None
+        self._ended: dict[str, Entry] = {}
 
     def look(self, board: Board) -> Scene:
         """Read claims, progress and ledger, and ask about every job that matters."""
@@ -66,9 +67,14 @@ class Lookout:
         asked = [job.slurm_id(task) for job, task in jobs.values()]
         asked += [each.job for each in doing.values() if each.job]
         others = frozenset(name for name, (_, task) in jobs.items() if task.spec != self._spec(name))
-        return Scene(
-            claims=claims, doing=doing, jobs=jobs, others=others, answer=self.queue.ask(asked), now=time.time()
-        )
+        answer = self._remembered(self.queue.ask(asked))
+        return Scene(claims=claims, doing=doing, jobs=jobs, others=others, answer=answer, now=time.time())
+
+    def _remembered(self, answer: Answer) -> Answer:
+        """With the ends that were told before: Slurm forgets them after a few minutes."""
+        jobs = {**self._ended, **answer.jobs}
+        self._ended = {job: entry for job, entry in jobs.items() if entry.stand == "ended"}
+        return replace(answer, jobs=jobs)
 
     def _spec(self, name: str) -> str:
         if self._specs is None:

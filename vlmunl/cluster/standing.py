@@ -212,11 +212,11 @@ def _ended(row: Standing, state: CellState, entry: Entry, typed: str) -> Standin
     entry = entry if entry.state else replace(entry, state=told_by_log(log))
     if entry.state:
         how = f"job {entry.id} {words.ended(entry)}"
-    elif tail:
+    elif log.exists():
         how = f"job {entry.id} is gone from the queue, and Slurm does not know any more how it ended"
     else:
         how = f"job {entry.id} is gone from the queue, and left no log: it never started"
-    lost = entry.state in _LOST or not (entry.state or tail)
+    lost = entry.state in _LOST or not (entry.state or log.exists())
     remedy = {"OUT_OF_MEMORY": "give it more memory ([slurm] in the study), then ", "TIMEOUT": ""}.get(entry.state, "")
     logs = "" if lost or entry.state == "TIMEOUT" else f"vlmunl logs {typed} {row.cell}, "
     next_ = f"{logs}{remedy}vlmunl submit {typed}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from vlmunl.cluster.queue import Entry
@@ -90,6 +91,8 @@ def limit(entry: Entry) -> str:
 def ended(entry: Entry) -> str:
     """How a job ended: `failed with exit code 3`, `was killed by signal 9`, `reached its time limit`."""
     code, _, number = entry.exit.partition(":")
+    if raised := re.match(r"RaisedSignal:(\d+)", entry.reason):
+        number = raised[1]
     if entry.state == "FAILED" and number not in ("", "0"):
         return f"was killed by signal {number}"
     if entry.state == "FAILED" and code not in ("", "0"):

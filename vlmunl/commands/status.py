@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from vlmunl.cluster.standing import Standing
     from vlmunl.commands.session import Session
     from vlmunl.manifests.states import Board
-    from vlmunl.out import Out
 
 EXAMPLES = (
     "vlmunl status quick",
@@ -71,7 +70,7 @@ def status(ctx: typer.Context, study: StudyArg, sets: Sets = None, why: Because 
     if watch is None or out.live:  # else it has been told line by line
         out.line(headline(session.plan))
         out.columns([shown(row) for row in rows])
-    details(out, rows)
+    details(session, rows)
     out.line(tally(rows))
     cells = [row.to_json() | ({"why": causes[row.cell]} if why else {}) for row in rows]
     out.document({"schema": 1, "study": session.plan.study.name, "exit_code": code, "cells": cells})
@@ -116,12 +115,15 @@ def shown(row: Standing) -> list[tuple[str, str]]:
     return [("  " + row.cell, ""), (row.state, STYLES.get(row.state, "")), ((row.key or "")[:10], "dim"), (reason, "")]
 
 
-def details(out: Out, rows: Sequence[Standing]) -> None:
+def details(session: Session, rows: Sequence[Standing]) -> None:
     """Of the first cells that failed: where the log is, its last lines, and what to type next."""
+    from pathlib import Path
+
+    out = session.out
     failed = [row for row in rows if row.next]
     for row in failed[:_DETAILED]:
         out.line()
-        out.line(f"{row.cell}{f': {row.log}' if row.tail else ''}")
+        out.line(f"{row.cell}{f': {session.workspace.shown(Path(row.log))}' if row.tail else ''}")
         for line in row.tail:
             out.line(f"  | {line}")
         out.line(f"  next: {row.next}")
