@@ -10,6 +10,9 @@ SCRIPT = """#!/bin/sh
 echo "$*" >> {folder}/{name}.calls
 echo "${{SQUEUE_FORMAT-}}${{SACCT_FORMAT-}}|$SLURM_TIME_FORMAT|$SLURM_BITSTR_LEN" >> {folder}/{name}.env
 /bin/sleep {sleep}
+turn=0
+while read -r _; do turn=$((turn + 1)); done < {folder}/{name}.calls
+if [ -e {folder}/{name}.$turn ]; then exec /bin/cat {folder}/{name}.$turn; fi
 /bin/cat {folder}/{name}.out
 /bin/cat {folder}/{name}.err >&2
 exit {code}
@@ -30,6 +33,12 @@ class Fake:
         path = self.folder / "bin" / name
         path.write_text(SCRIPT.format(folder=self.folder, name=name, sleep=sleep, code=code))
         path.chmod(0o755)
+
+    def says_in_turn(self, name: str, *outs: str) -> None:
+        """One after the other, the last for ever."""
+        self.says(name, outs[-1])
+        for turn, out in enumerate(outs[:-1], 1):
+            (self.folder / f"{name}.{turn}").write_text(out)
 
     def calls(self, name: str) -> list[str]:
         """The arguments of its calls so far."""
