@@ -106,6 +106,10 @@ class Cluster:
         assert not check or done.returncode == 0, f"{command}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done
 
+    def which(self, name: str) -> str:
+        """Where one of its programs is."""
+        return str(_which(name))
+
     def submit(self, *arguments: str | Path, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> str:
         """`sbatch ARGUMENTS`; returns the job's number."""
         return self.run("sbatch", "--parsable", *arguments, env=env, cwd=cwd).stdout.split(";")[0].strip()
@@ -148,9 +152,16 @@ class Cluster:
         return dict(re.findall(r"(\S+?)=(.*?)(?=\s+\S+?=|\s*$)", text))
 
     def pids(self, job: str) -> list[int]:
-        """The processes of a running job's batch script."""
-        listed = self.run("scontrol", "listpids", job, check=False).stdout.splitlines()[1:]
-        return [int(line.split()[0]) for line in listed if line.split()[0].isdecimal() and int(line.split()[0]) > 0]
+        """The processes of a running job, or of a task of an array, the batch script's first."""
+        marks = (f"SLURM_JOB_ID={self.show(job)['JobId']}".encode(), f"SLURM_CONF={self.env['SLURM_CONF']}".encode())
+        found = []
+        for entry in Path("/proc").iterdir():
+            try:
+                if entry.name.isdecimal() and set(marks) <= set((entry / "environ").read_bytes().split(b"\0")):
+                    found.append(int(entry.name))
+            except OSError:
+                continue
+        return sorted(found)
 
     def cancel(self, *jobs: str) -> None:
         """Cancel jobs, without any: all."""

@@ -52,14 +52,11 @@ def hand_over(
     session: Session, chosen: Chosen, *, sets: Sequence[str], arguments: Sequence[str] = (), dry_run: bool
 ) -> None:
     """Submit the chosen cells of a study, or with `dry_run` show how; and tell."""
-    import sys
-    from pathlib import Path
-
+    from vlmunl.cluster.program import program
     from vlmunl.cluster import shown
     from vlmunl.cluster import submit as cluster
     from vlmunl.commands.session import headline
 
-    program = Path(sys.executable).parent / "vlmunl"
     request = cluster.Request(
         plan=session.plan,
         store=session.store,
@@ -67,7 +64,7 @@ def hand_over(
         chosen=chosen,
         sets=tuple(sets),
         arguments=tuple(arguments),
-        program=str(program) if program.is_file() else "",
+        program=program(),
         tell=session.out.note,
     )
     submission = cluster.preview(request) if dry_run else cluster.submit(request)
