@@ -57,7 +57,7 @@ class Execution:
                     metrics = self._called(function, context)
                 outputs = self._put_outputs(context.out)
                 plain = json.loads(canonical(jsonable(metrics)))  # as they will be read back
-                record = self._record(metrics=plain, outputs=outputs, env=measured.finish())
+                record = self._record(metrics=plain, outputs=outputs, env=measured.finish() | job_env())
                 self.store.write_record(record)
                 keeping.forget()
             except Stopped:
@@ -166,7 +166,7 @@ class Execution:
 
 
 def job_env() -> dict[str, str]:
-    """Where the output of the Slurm job is in which a cell failed."""
+    """The Slurm job around a cell, as the ledger spells it, and where its output is."""
     here = job.current()
     return {} if here is None else {"slurm_job": here.name} | ({"log": here.log} if here.log else {})
 

@@ -89,7 +89,7 @@ class Queue:
         self._accounting = True
 
     def ask(self, jobs: Iterable[str]) -> Answer:
-        """About these (`1234`, or `1234_5` of an array), all together. Never raises: what goes wrong is in the answer."""
+        """About these (`1234`, or `1234_5` of an array), all together. What goes wrong is in the answer."""
         wanted = {job for job in jobs if _ID.fullmatch(job)}
         if not wanted:
             return Answer()
@@ -130,7 +130,13 @@ def ask(*command: str, timeout: float = TIMEOUT) -> str:
     env |= {"SLURM_TIME_FORMAT": "standard", "SLURM_BITSTR_LEN": "0"}  # the user's taste would change the output
     try:
         done = subprocess.run(
-            command, env=env, capture_output=True, text=True, errors="replace", timeout=timeout, stdin=subprocess.DEVNULL
+            command,
+            env=env,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout,
+            stdin=subprocess.DEVNULL,
         )
     except subprocess.TimeoutExpired:
         raise Trouble(f"{program} did not answer within {timeout:.0f} s") from None
@@ -165,11 +171,18 @@ def _squeue(text: str) -> dict[str, Entry]:
             node=_given(node),
             start=_time(start),
             left=_seconds(left),
-            after=tuple(dict.fromkeys(re.findall(r":(\d+(?:_\d+)?)", _given(after)))),
+            after=_after(after, number),
             name=name,
         )
         found |= _filed(entry, raw)
     return found
+
+
+def _after(text: str, number: str) -> tuple[str, ...]:
+    """The jobs of `afterok:1(unfulfilled),afterok:4_*(unfulfilled)`; by `aftercorr` the task with the same index."""
+    index = number.partition("_")[2]
+    found = re.findall(r"(aftercorr)?:(\d+(?:_\d+)?)", text)
+    return tuple(dict.fromkeys(f"{job}_{index}" if corr and index.isdecimal() else job for corr, job in found))
 
 
 def _sacct(text: str) -> dict[str, Entry]:
@@ -177,9 +190,7 @@ def _sacct(text: str) -> dict[str, Entry]:
     for number, raw, state, node, start, _, code, name in _rows(text, len(_SACCT)):
         word = _word(state)
         by = state.partition(" ")[2]
-        entry = Entry(
-            id=number, state=word, reason=by, node=_given(node), start=_time(start), exit=code, name=name
-        )
+        entry = Entry(id=number, state=word, reason=by, node=_given(node), start=_time(start), exit=code, name=name)
         found |= _filed(entry, raw)
     return found
 

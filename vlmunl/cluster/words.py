@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from pathlib import Path
 
 from vlmunl.cluster.queue import Entry
 from vlmunl.out import duration
@@ -53,21 +52,10 @@ _ENDED = {
     "FAILED": "failed",
     "REVOKED": "was taken over by another cluster",
 }
-_TOLD = (
-    ("DUE TO TIME LIMIT", "TIMEOUT"),
-    ("DUE TO NODE FAILURE", "NODE_FAIL"),
-    ("DUE TO PREEMPTION", "PREEMPTED"),
-    ("oom_kill event", "OUT_OF_MEMORY"),
-    ("oom-kill event", "OUT_OF_MEMORY"),
-    ("Out Of Memory", "OUT_OF_MEMORY"),
-    ("*** JOB", "CANCELLED"),
-    ("*** STEP", "CANCELLED"),
-)
-"""What `slurmstepd` writes into a job's log when it ends it."""
 
 
 def waiting(entry: Entry, name: Callable[[str], str]) -> str:
-    """Why a job waits. `name` gives a job that it waits for a name: `job 12 (imprint/gold/seed0)`."""
+    """Why a job waits. `name` gives a job that it waits for a name: `imprint/gold/seed0 (job 12)`."""
     if entry.reason == "Dependency":
         after = [name(job) for job in entry.after[:3]]
         more = f" and {len(entry.after) - 3} more" if len(entry.after) > 3 else ""
@@ -86,6 +74,15 @@ def running(entry: Entry) -> str:
     return words.get(entry.state, "")
 
 
+def standing(entry: Entry) -> str:
+    """A sentence on a job: `job 12 waits for free resources`, `job 12 reached its time limit`."""
+    if entry.stand == "unknown":
+        return f"Slurm does not know job {entry.id} any more"
+    if entry.stand == "running":
+        return f"job {entry.id} {running(entry) or 'runs'} on {entry.node or 'a node'}"
+    return f"job {entry.id} {waiting(entry, lambda job: f'job {job}') if entry.stand == 'waiting' else ended(entry)}"
+
+
 def limit(entry: Entry) -> str:
     """`the job may run 1h 20m more`, or nothing where it has no limit that matters."""
     return "" if entry.left is None or entry.left > 30 * 86400 else f"its job may run {duration(entry.left)} more"
@@ -94,39 +91,12 @@ def limit(entry: Entry) -> str:
 def ended(entry: Entry) -> str:
     """How a job ended: `failed with exit code 3`, `was killed by signal 9`, `reached its time limit`."""
     code, _, number = entry.exit.partition(":")
+    if raised := re.match(r"RaisedSignal:(\d+)", entry.reason):
+        number = raised[1]
     if entry.state == "FAILED" and number not in ("", "0"):
         return f"was killed by signal {number}"
     if entry.state == "FAILED" and code not in ("", "0"):
         return f"failed with exit code {code}"
-    return _ENDED.get(entry.state, f"ended as {entry.state}") + (f" ({entry.reason})" if entry.reason[:3] == "by " else "")
-
-
-def told_by_log(tail: list[str]) -> str:
-    """The state that the last lines of a log tell of, in Slurm's word; empty if they do not."""
-    for line in reversed(tail):
-        for mark, state in _TOLD:
-            if mark in line:
-                return state
-    return ""
-
-
-def last_lines(log: Path, number: int, *, most: int = 1 << 16) -> list[str]:
-    """The last lines of a log that say something, without what a terminal would do with them; none if there is no log.
-
-    At most `most` bytes from the end are read.
-    """
-    try:
-        with log.open("rb") as file:
-            size = file.seek(0, 2)
-            file.seek(max(0, size - most))
-            text = file.read(most).decode(errors="replace")
-    except OSError:
-        return []
-    return [line for line in map(plain, text.split("\n")) if line.strip()][-number:]
-
-
-def plain(line: str) -> str:
-    """A log's line without colours and control characters; of what was drawn over, the last."""
-    line = line.rstrip("\r\n").rpartition("\r")[2]
-    line = re.sub(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)", "", line)
-    return "".join(c for c in line if c == "\t" or c.isprintable()).rstrip()
+    return _ENDED.get(entry.state, f"ended as {entry.state}") + (
+        f" ({entry.reason})" if entry.reason[:3] == "by " else ""
+    )

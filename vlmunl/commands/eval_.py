@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from vlmunl.commands.options import DryRun, Force, Jobs, Methods, Only, Seeds, Sets, StudyArg
+from vlmunl.commands.options import DryRun, Force, Here, Jobs, Methods, Only, Seeds, Sets, StudyArg
 
 EXAMPLES = (
     "vlmunl eval quick",
@@ -23,6 +23,7 @@ def eval_(
     jobs: Jobs = None,
     dry_run: DryRun = False,
     force: Force = False,
+    here: Here = False,
 ) -> None:
     """Ask every model by every route of the study: roles and methods whose seed passed the gate, and the base.
 
@@ -30,4 +31,16 @@ def eval_(
     """
     from vlmunl.commands.stage_command import do_stage
 
-    do_stage(ctx, "eval", study, only=only, seeds=seed, rows=method, sets=sets, jobs=jobs, dry_run=dry_run, force=force)
+    do_stage(
+        ctx,
+        "eval",
+        study,
+        only=only,
+        seeds=seed,
+        rows=method,
+        sets=sets,
+        jobs=jobs,
+        dry_run=dry_run,
+        force=force,
+        here=here,
+    )

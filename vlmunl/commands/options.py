@@ -25,6 +25,7 @@ Methods = Annotated[
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would run and why; run nothing.")]
 Force = Annotated[bool, typer.Option("--force", help="Run the chosen cells even if they have a result.")]
+Here = Annotated[bool, typer.Option("--here", help="Compute even if this is a login node and the model is large.")]
 Jobs = Annotated[
     int | None,
     typer.Option("--jobs", min=1, metavar="N", help="Worker processes. Default: the cores this process may use."),

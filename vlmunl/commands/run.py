@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from vlmunl.commands.options import DryRun, Jobs, Only, Sets, StudyArg
+from vlmunl.commands.options import DryRun, Here, Jobs, Only, Sets, StudyArg
 
 EXAMPLES = ("vlmunl run quick", "vlmunl run quick --dry-run", "vlmunl run quick --only imprint --only gate --jobs 4")
 
@@ -23,6 +23,7 @@ def run(
     dry_run: DryRun = False,
     explain: Explain = False,
     slurm: Slurm = False,
+    here: Here = False,
 ) -> None:
     """Do all that is missing of a study, and show the results.
 
@@ -41,4 +42,5 @@ def run(
         if jobs is not None or explain:
             raise UsageError("--slurm goes with neither --jobs nor --explain", "see: vlmunl submit --help")
         return hand_over(session, chosen, sets=sets or (), dry_run=dry_run)
-    raise typer.Exit(carry_out(session, Request(chosen=chosen, jobs=jobs, dry_run=dry_run, explain=explain)))
+    request = Request(chosen=chosen, jobs=jobs, dry_run=dry_run, explain=explain, here=here)
+    raise typer.Exit(carry_out(session, request))

@@ -112,14 +112,14 @@ def chooser(
     names = [cell.name for cell in plan.cells if not stages or cell.kind in stages]
     for text in only or ():
         if not any(below(name, text) for name in names):
-            raise _no_cell("--only", text, {part for name in names for part in _beginnings(name)})
+            raise no_cell("--only", text, {part for name in names for part in _beginnings(name)})
     for seed in seeds or ():
         if seed not in plan.study.study.seeds:
-            raise _no_cell("--seed", str(seed), map(str, plan.study.study.seeds))
+            raise no_cell("--seed", str(seed), map(str, plan.study.study.seeds))
     known = {cell.row for cell in plan.cells if cell.row is not None and (not stages or cell.kind in stages)}
     for row in rows or ():
         if row not in known:
-            raise _no_cell("--method", row, known)
+            raise no_cell("--method", row, known)
 
     asked = {name for cell in plan.cells if cell.row in (rows or ()) for name in cell.needs}
 
@@ -155,7 +155,8 @@ def _beginnings(name: str) -> list[str]:
     return ["/".join(parts[: i + 1]) for i in range(len(parts))]
 
 
-def _no_cell(option: str, text: str, known: object) -> Exception:
+def no_cell(option: str, text: str, known: object) -> Exception:
+    """The error for a name that fits nothing, with the nearest that are known."""
     from collections.abc import Iterable
     from difflib import get_close_matches
 

@@ -20,6 +20,7 @@ def do_stage(
     jobs: int | None = None,
     dry_run: bool = False,
     force: bool = False,
+    here: bool = False,
 ) -> NoReturn:
     """Run the missing cells of one stage and exit with the code that says what came of it."""
     from vlmunl.commands.carry_out import Request, carry_out
@@ -28,5 +29,5 @@ def do_stage(
 
     session = open_session(ctx, study, sets, write=not dry_run)
     chosen = chooser(session.plan, only=only, stages=STAGES_OF[stage], seeds=seeds, rows=rows)
-    request = Request(chosen=chosen, stage=stage, jobs=jobs, dry_run=dry_run, force=force)
+    request = Request(chosen=chosen, stage=stage, jobs=jobs, dry_run=dry_run, force=force, here=here)
     raise typer.Exit(carry_out(session, request))

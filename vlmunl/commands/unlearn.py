@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from vlmunl.commands.options import DryRun, Force, Jobs, Methods, Only, Seeds, Sets, StudyArg
+from vlmunl.commands.options import DryRun, Force, Here, Jobs, Methods, Only, Seeds, Sets, StudyArg
 
 EXAMPLES = (
     "vlmunl unlearn quick",
@@ -22,10 +22,21 @@ def unlearn(
     jobs: Jobs = None,
     dry_run: DryRun = False,
     force: Force = False,
+    here: Here = False,
 ) -> None:
     """Apply the study's unlearning methods to the imprints that passed their gate."""
     from vlmunl.commands.stage_command import do_stage
 
     do_stage(
-        ctx, "unlearn", study, only=only, seeds=seed, rows=method, sets=sets, jobs=jobs, dry_run=dry_run, force=force
+        ctx,
+        "unlearn",
+        study,
+        only=only,
+        seeds=seed,
+        rows=method,
+        sets=sets,
+        jobs=jobs,
+        dry_run=dry_run,
+        force=force,
+        here=here,
     )
