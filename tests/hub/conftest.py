@@ -18,3 +18,15 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_IMPLICIT_TOKEN", True)
     with serving(tmp_path / "hub") as server:
         yield server
+
+
+@pytest.fixture
+def xet_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    """The same with Xet, which the client then uses for whatever is not small text."""
+    pytest.importorskip("hf_xet", reason="hf_xet is not installed: pip install hf_xet")
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", False)
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_IMPLICIT_TOKEN", True)
+    with serving(tmp_path / "hub", with_xet=True) as server:
+        yield server

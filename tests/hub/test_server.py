@@ -227,6 +227,19 @@ def test_a_storage_address_works_for_what_it_was_signed_for(hub: Hub) -> None:
         urllib.request.urlopen(f"{hub.storage_url}/objects/{other}?{sign}")
 
 
+@NEEDS_LFS
+def test_what_goes_by_xet_is_read_by_xet_and_by_git(xet_hub: Hub, tmp_path: Path) -> None:
+    xet_hub.create("lab/study")
+    commit(xet_hub, {"w.safetensors": WEIGHTS, "v.safetensors": WEIGHTS[1:], "a.txt": b"text"})
+    assert not xet_hub.asked("PUT")
+    assert xet_hub.asked("GET", "/xet-write-token/")
+    assert read(xet_hub, "w.safetensors", tmp_path / "down") == WEIGHTS
+    assert xet_hub.asked("GET", "/xet-read-token/")
+    assert not xet_hub.asked("GET", "/objects/")
+    git("clone", "--quiet", address(xet_hub), "clone", where=tmp_path)
+    assert (tmp_path / "clone" / "v.safetensors").read_bytes() == WEIGHTS[1:]
+
+
 # -------------------------------------------------------------------------------------------- faults
 
 

@@ -91,7 +91,7 @@ class Hub(ThreadingHTTPServer):
         return self.plan.log
 
     def environment(self, token: str | None = None) -> dict[str, str]:
-        """What a process of its own needs to meet this Hub and no other, with `token` (none: the one that may write)."""
+        """What a process of its own needs to meet only this Hub, with `token` (none: the one that may write)."""
         return {
             "HF_ENDPOINT": self.url,
             "HF_TOKEN": self.write if token is None else token,

@@ -156,8 +156,8 @@ def _made(hub: Hub, repo: Repo, head: str, change: Change, who: str) -> str:
     for path, (oid, size) in change.lfs.items():
         if not hub.storage.has(oid) and not (hub.cas and hub.cas.fetch(oid)):
             raise Refused(400, f"LFS pointer pointed to a file that does not exist: {path}")
-        if hub.cas and (xet_hash := hub.cas.hashes().get(oid)):
-            repo.xet_hashes[oid] = xet_hash
+        if hub.cas and oid in (known := hub.cas.hashes()):
+            repo.xet_hashes[oid] = known[oid][0]
         files[path] = pointer(oid, size or hub.storage.path(oid).stat().st_size)
     attributes = files.get(".gitattributes", repo.git.read(head, ".gitattributes")).decode()
     missing = [path for path in sorted(change.lfs) if not is_lfs(attributes, path)]
