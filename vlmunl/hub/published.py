@@ -7,7 +7,7 @@ is ever listed, so caches, staging, claims and whatever else lies about cannot c
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Literal
 
 from vlmunl.errors import Incomplete, StoreDamaged, VlmunlError
 from vlmunl.hub import inventory as inv
+from vlmunl.hub.gitid import git_id_of
 from vlmunl.hub.inventory import Inventory, Kind, Tree, Withheld, folder, tag_of
 from vlmunl.hub.packed import Small, pack_records, pack_small
 from vlmunl.hub.paths import check_together, checked_path, own_file
@@ -56,10 +57,11 @@ class PublishedFile:
     @cached_property
     def git_sha1(self) -> str:
         """The id that git gives a regular file with these bytes. Reads a file that was not read yet."""
-        sum_ = hashlib.sha1(b"blob %d\0" % self.size, usedforsecurity=False)
-        for chunk in [self.source] if isinstance(self.source, bytes) else read_chunks(self.source):
-            sum_.update(chunk)
-        return sum_.hexdigest()
+        return git_id_of(self.chunks(), self.size)
+
+    def chunks(self) -> Iterable[bytes | memoryview]:
+        """Its bytes."""
+        return [self.source] if isinstance(self.source, bytes) else read_chunks(self.source)
 
     @property
     def is_small(self) -> bool:
