@@ -8,6 +8,10 @@ from pathlib import Path
 import pytest
 from server import Hub, serving
 
+from tests.trail.conftest import finished
+
+__all__ = ["finished", "hub", "xet_hub"]
+
 
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
