@@ -82,7 +82,7 @@ def check_owned(changes: Changes, study: str, ours: Collection[str], forced: Col
     foreign = [f.path for f in changes.update if f.path not in ours and not is_forced(f.path, forced)]
     foreign += [path for path in changes.delete if inventory_path(study) not in changes.tree]
     if foreign:
-        raise _conflict(foreign, "was not written by vlmunl and would be replaced")
+        raise _conflict(sorted(foreign), "was not written by vlmunl and would be replaced")
 
 
 def check_since(changes: Changes, before: Listing, derived: Collection[str], forced: Collection[str]) -> None:
