@@ -85,5 +85,3 @@ def moved(session: Session, root: Path) -> Session:
     from vlmunl.workspace import Workspace
 
     return replace(session, workspace=Workspace(root=root), store=Store.open(root / "store"))
-
-

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from publishing import NAME, client, contents, elsewhere, published, put
+from publishing import client, contents, elsewhere, published, put
 from server import Hub
 
 from vlmunl.hub.pull import pull
