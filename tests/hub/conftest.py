@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from server import Hub, serving
 
-from tests.trail.conftest import finished
+from tests.trail.conftest import cli, finished
 
-__all__ = ["finished", "hub", "xet_hub"]
+__all__ = ["cli", "finished", "hub", "xet_hub"]
 
 
 @pytest.fixture
