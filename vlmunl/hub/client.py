@@ -49,7 +49,7 @@ class Hub:
     token: str | None = field(default=None, repr=False)
     timeout: float = TIMEOUT
     retries: int = RETRIES
-    sleep: Callable[[float], None] = time.sleep
+    sleep: Callable[[float], None] = field(default_factory=lambda: time.sleep)
 
     def __post_init__(self) -> None:
         if not _REPO.fullmatch(self.repo) or ".." in self.repo or "--" in self.repo:

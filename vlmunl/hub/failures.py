@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -62,6 +63,8 @@ class Failure:
         if isinstance(error, ConnectionError | TimeoutError):  # of hf_xet, which says no more than a text
             found = _IN_TEXT.search(str(error))
             return cls(kind="transfer", status=int(found[1]) if found else None, text=str(error))
+        if isinstance(error, json.JSONDecodeError):  # an answer that is none: a proxy's page, or nothing
+            return cls(kind="network", text=f"an answer that is not JSON ({error})")
         if isinstance(error, ValueError) and "LFS batch API" in str(error):
             return cls(kind="transfer", text=str(error))
         if isinstance(error, ValueError) and "metadata" in str(error):
