@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 
 from huggingface_hub import CommitOperationAdd, HfApi
@@ -26,16 +27,14 @@ def published(session: Session) -> Publication:
     return publication(session.plan, Board(session.plan, session.store), session.store, session.workspace)
 
 
-def put(hub: Hub, what: Publication, **changed: bytes | None) -> str:
-    """Commit it, with the bytes of some files (by their name) changed or left out; the commit."""
+def put(hub: Hub, what: Publication, other: Mapping[str, bytes] | None = None, **changed: bytes) -> str:
+    """Commit it, with the bytes of some files (by their name) changed, and with others; the commit."""
     if NAME not in hub.repos:
         hub.create(NAME, private=True)
-    adds = []
+    adds = [CommitOperationAdd(path, data) for path, data in (other or {}).items()]
     for file in what.files:
         data = file.source if isinstance(file.source, bytes) else file.source.read_bytes()
-        other = changed.get(file.path.rpartition("/")[2].replace(".", "_"), data)
-        if other is not None:
-            adds.append(CommitOperationAdd(file.path, other))
+        adds.append(CommitOperationAdd(file.path, changed.get(file.path.rpartition("/")[2].replace(".", "_"), data)))
     api = HfApi(endpoint=hub.url, token=hub.write)
     with warnings.catch_warnings(action="ignore"):  # the library finds Parquet strange in a model repository
         oid = str(api.create_commit(NAME, adds, commit_message="published").oid)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from vlmunl.errors import StoreDamaged
+from vlmunl.errors import StoreDamaged, StudyError
 from vlmunl.hub.paths import check_together, objection
 from vlmunl.keys import Digest, digest_bytes
 from vlmunl.store import tree
@@ -125,7 +125,7 @@ def parse(data: bytes, where: str = FILE) -> Inventory:
         for found in inventory.trees:
             if Ref.of(digest_bytes(inventory.listing(found)), "tree") != found.ref:
                 raise ValueError(f"tree {found.ref.xxh3} is not what its files add up to")
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, StudyError) as error:
         raise StoreDamaged(f"{where} is not an inventory of a published study: {error!s:.160}") from None
     return inventory
 
