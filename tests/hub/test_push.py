@@ -128,7 +128,11 @@ def test_concurrent_pushes_lose_nothing(hub: Hub, study: Session, tmp_path: Path
     sessions = [study, other, moved(study, tmp_path / "second"), moved(other, tmp_path / "second")]
     ready = [published(session) for session in sessions]
     with ThreadPoolExecutor(4) as pool:
-        done = list(pool.map(lambda pair: push(hub, pair[0], pair[1], client(hub, retries=20)), zip(sessions, ready)))
+        done = list(
+            pool.map(
+                lambda pair: push(hub, pair[0], pair[1], client(hub, retries=20)), zip(sessions, ready, strict=True)
+            )
+        )
     assert all(outcome.commit for outcome in done)
     assert is_there(hub, ready[0])
     assert is_there(hub, ready[1])
