@@ -1,8 +1,12 @@
-"""A finished study, put on the Hub of the tests by the library alone, and what a machine has of it."""
+"""git, and a finished study, put on the Hub of the tests by the library alone, and what a machine has of it."""
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import warnings
+from collections.abc import Mapping
 from pathlib import Path
 
 from huggingface_hub import CommitOperationAdd, HfApi
@@ -23,18 +27,17 @@ def published(session: Session) -> Publication:
     return publication(session.plan, Board(session.plan, session.store), session.store, session.workspace)
 
 
-def put(hub: Hub, what: Publication, **changed: bytes | None) -> str:
-    """Commit it, with the bytes of some files (by their name) changed or left out; the commit."""
+def put(hub: Hub, what: Publication, other: Mapping[str, bytes] | None = None, **changed: bytes) -> str:
+    """Commit it, with the bytes of some files (by their name) changed, and with others; the commit."""
     if NAME not in hub.repos:
         hub.create(NAME, private=True)
-    adds = []
+    adds = [CommitOperationAdd(path, data) for path, data in (other or {}).items()]
     for file in what.files:
         data = file.source if isinstance(file.source, bytes) else file.source.read_bytes()
-        other = changed.get(file.path.rpartition("/")[2].replace(".", "_"), data)
-        if other is not None:
-            adds.append(CommitOperationAdd(file.path, other))
+        adds.append(CommitOperationAdd(file.path, changed.get(file.path.rpartition("/")[2].replace(".", "_"), data)))
     api = HfApi(endpoint=hub.url, token=hub.write)
-    oid = str(api.create_commit(NAME, adds, commit_message="published").oid)
+    with warnings.catch_warnings(action="ignore"):  # the library finds Parquet strange in a model repository
+        oid = str(api.create_commit(NAME, adds, commit_message="published").oid)
     api.create_tag(NAME, tag=what.tag, revision=oid, exist_ok=True)
     return oid
 
@@ -58,3 +61,16 @@ def elsewhere(folder: Path, session: Session) -> tuple[Store, Workspace]:
 def contents(folder: Path) -> dict[str, bytes]:
     """Every file below a folder."""
     return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def git(*arguments: str, where: Path) -> str:
+    """What git says, with git-lfs and no settings of this machine."""
+    settings = ["-c", "filter.lfs.smudge=git-lfs smudge -- %f", "-c", "filter.lfs.process=git-lfs filter-process"]
+    settings += ["-c", "filter.lfs.clean=git-lfs clean -- %f", "-c", "filter.lfs.required=true"]
+    settings += ["-c", "user.name=lab", "-c", "user.email=lab@hub.invalid"]
+    quiet = {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull, "GIT_TERMINAL_PROMPT": "0"}
+    done = subprocess.run(
+        ["git", *settings, *arguments], cwd=where, capture_output=True, text=True, env={**os.environ, **quiet}
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr

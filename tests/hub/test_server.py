@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
@@ -14,6 +12,7 @@ from typing import Any
 import pytest
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, hf_hub_download
 from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
+from publishing import git
 from server import Hub
 
 pytestmark = pytest.mark.hub
@@ -44,18 +43,6 @@ def read(hub: Hub, path: str, folder: Path, revision: str = "main", token: str |
         "lab/study", path, revision=revision, endpoint=hub.url, token=token, local_dir=folder, force_download=True
     )
     return Path(got).read_bytes()
-
-
-def git(*arguments: str, where: Path) -> str:
-    settings = ["-c", "filter.lfs.smudge=git-lfs smudge -- %f", "-c", "filter.lfs.process=git-lfs filter-process"]
-    settings += ["-c", "filter.lfs.clean=git-lfs clean -- %f", "-c", "filter.lfs.required=true"]
-    settings += ["-c", "user.name=lab", "-c", "user.email=lab@hub.invalid"]
-    quiet = {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull, "GIT_TERMINAL_PROMPT": "0"}
-    done = subprocess.run(
-        ["git", *settings, *arguments], cwd=where, capture_output=True, text=True, env={**os.environ, **quiet}
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout + done.stderr
 
 
 def address(hub: Hub) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from vlmunl.commands.options import Sets, StudyArg
+from vlmunl.commands.options import Sets
 
 if TYPE_CHECKING:
     from vlmunl.commands.session import Session
@@ -20,14 +20,23 @@ EXAMPLES = (
     "vlmunl sync quick --dry-run",
     "vlmunl sync quick --create",
     "vlmunl sync quick --repo me/forgetting --tag paper-v1",
+    "vlmunl sync quick --status",
+    "vlmunl sync quick --verify --deep",
+    "vlmunl sync --pull me/forgetting@paper-v1",
 )
 
 
 def sync(
     ctx: typer.Context,
-    study: StudyArg,
+    study: Annotated[
+        str | None,
+        typer.Argument(metavar="STUDY", help="A study's name in manifests/, or a path to its TOML file."),
+    ] = None,
     sets: Sets = None,
-    repo: Annotated[str, typer.Option(metavar="OWNER/NAME", help="The repository; default: the one that the study names (sync.repo).")] = "",
+    repo: Annotated[
+        str,
+        typer.Option(metavar="OWNER/NAME", help="The repository; default: the one that the study names (sync.repo)."),
+    ] = "",
     revision: Annotated[str, typer.Option(help="The branch.")] = "main",
     create: Annotated[bool, typer.Option("--create", help="Make the repository or the branch if it is not there.")] = (
         False
@@ -67,27 +76,52 @@ def sync(
         Path | None, typer.Option(metavar="FILE", help="Read the token from it; default: HF_TOKEN, or `hf auth login`.")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be sent; write nothing.")] = False,
+    pull: Annotated[
+        str,
+        typer.Option(
+            metavar="REPO[@REV]",
+            help="Bring a published study here, every byte checked; STUDY only if it holds several.",
+        ),
+    ] = "",
+    force: Annotated[
+        bool, typer.Option("--force", help="With --pull: published files take the place of others here.")
+    ] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Is everything on the Hub as it is here? Nothing is downloaded.")
+    ] = False,
+    deep: Annotated[bool, typer.Option("--deep", help="With --verify: download everything and hash it.")] = False,
+    status: Annotated[
+        bool, typer.Option("--status", help="Say what is published where, and what would change; write nothing.")
+    ] = False,
 ) -> None:
     """Publish what a study's evidence reaches: adapters, rows, results, tables, a model card. One commit, checked.
 
     What is there already is not sent again. Before any byte leaves, everything is searched for secrets. Records are
-    published without host, user and paths.
+    published without host, user and paths. --pull brings a published study here; nothing is overwritten unless --force.
     """
-    from vlmunl.commands.session import open_session
+    from vlmunl.commands import sync_reading
+    from vlmunl.commands.session import globals_of, open_session
     from vlmunl.hub.client import Hub, find_token
     from vlmunl.hub.preflight import Wishes
     from vlmunl.hub.push import Options
     from vlmunl.hub.scan import Allowed
 
-    session = open_session(ctx, study, sets, write=False)
-    hub = Hub(
-        repo=repo or _repo_of(session),
-        revision=revision,
-        endpoint=endpoint,
-        token=find_token(token_file),
-        timeout=timeout,
-        retries=max_retries,
-    )
+    def hub_of(name: str, at: str) -> Hub:
+        token = find_token(token_file)
+        return Hub(repo=name, revision=at, endpoint=endpoint, token=token, timeout=timeout, retries=max_retries)
+
+    _check_together(study, sets, pull=pull, force=force, verify=verify, deep=deep, status=status, dry_run=dry_run)
+    if pull:
+        sync_reading.pull(globals_of(ctx), study, hub_of, pull, force=force)
+        return
+    session = open_session(ctx, study or "", sets, write=False)
+    hub = hub_of(repo or _repo_of(session), revision)
+    if verify:
+        sync_reading.verify(session, hub, deep=deep)
+        return
+    if status:
+        sync_reading.status(session, hub)
+        return
     options = Options(
         wishes=Wishes(create=create, private=private, set_visibility=set_visibility),
         prune=prune,
@@ -98,6 +132,32 @@ def sync(
         dry_run=dry_run,
     )
     _push(session, hub, options)
+
+
+def _check_together(
+    study: str | None,
+    sets: list[str] | None,
+    *,
+    pull: str,
+    force: bool,
+    verify: bool,
+    deep: bool,
+    status: bool,
+    dry_run: bool,
+) -> None:
+    """Raise UsageError for options that do not go together."""
+    from vlmunl.errors import UsageError
+
+    if sum([bool(pull), verify, status, dry_run]) > 1:
+        raise UsageError("--pull, --verify, --status and --dry-run are four different things", "choose one")
+    if pull and sets:
+        raise UsageError("--set does not go with --pull: a study comes as it was published")
+    if force and not pull:
+        raise UsageError("--force goes with --pull", "to replace a file on the Hub: --force-path PATH")
+    if deep and not verify:
+        raise UsageError("--deep goes with --verify")
+    if study is None and not pull:
+        raise UsageError("which study?", "vlmunl sync STUDY; or, to bring one here: vlmunl sync --pull REPO")
 
 
 def _repo_of(session: Session) -> str:

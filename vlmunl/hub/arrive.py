@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int], None]
 WORKERS = 4
-PIECE = 1 << 20
 SPARE = 64 << 20
 """Bytes that a disk must have beyond what is downloaded."""
 
@@ -168,7 +167,7 @@ class Arrivals:
     def _write(self, answer: Any, wanted: Wanted, place: Path, have: int) -> None:
         with open(place, "ab", buffering=0) as file:
             file.truncate(have)
-            for piece in answer.iter_bytes(PIECE):
+            for piece in answer.iter_bytes():
                 if self._stop.is_set():
                     raise Stopped("stopped")
                 have += len(piece)

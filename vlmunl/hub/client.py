@@ -155,10 +155,28 @@ class Hub:
         """Path -> file of everything at a commit, by one recursive listing."""
 
         def call() -> dict[str, RemoteFile]:
-            listed = self.api.list_repo_tree(self.repo, revision=commit, recursive=True)
-            return {f.path: _remote(f) for f in listed if hasattr(f, "blob_id")}
+            try:
+                files = [file for page in self._pages(commit) for row in page if (file := _remote(row)) is not None]
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                raise TryLater(f"{self.endpoint} does not list {self.repo} as a Hub does: {error!s:.80}") from None
+            return {file.path: file for file in files}
 
         return self.ask(f"listing {self.repo} at {commit[:12]}", call)
+
+    def _pages(self, commit: str) -> Iterator[list[Any]]:
+        """The pages of a listing. The library itself would try each six times, for minutes if the Hub is silent."""
+        from huggingface_hub import get_session
+        from huggingface_hub.utils import build_hf_headers, hf_raise_for_status  # type: ignore[attr-defined]
+
+        headers = build_hf_headers(token=self.token or False, library_name="vlmunl")
+        url = f"{self.endpoint}/api/models/{self.repo}/tree/{commit}?recursive=true&expand=false"
+        while url:
+            answer = get_session().get(url, headers=headers, timeout=self.timeout)
+            hf_raise_for_status(answer)
+            yield answer.json()
+            url = str(answer.links.get("next", {}).get("url", ""))
+            if url and not url.startswith(f"{self.endpoint}/"):  # the token goes nowhere else
+                raise TryLater(f"the listing of {self.repo} goes on at another host", "try again; or report it")
 
     def tags(self) -> dict[str, str]:
         """Tag -> the commit that it names."""
@@ -237,9 +255,13 @@ def _default_endpoint() -> str:
     return str(constants.ENDPOINT)
 
 
-def _remote(file: Any) -> RemoteFile:
-    sha256 = str(file.lfs.sha256) if getattr(file, "lfs", None) else None
-    return RemoteFile(path=str(file.path), size=int(file.size), blob=str(file.blob_id), sha256=sha256)
+def _remote(row: Any) -> RemoteFile | None:
+    """A row of a listing; None if it is a folder."""
+    if row["type"] != "file":
+        return None
+    large = row.get("lfs") or {}
+    size = large.get("size", row["size"])
+    return RemoteFile(path=str(row["path"]), size=int(size), blob=str(row["oid"]), sha256=large.get("oid"))
 
 
 def _limit(seconds: float) -> None:

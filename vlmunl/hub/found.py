@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,7 +51,7 @@ class Found:
         return wanted
 
 
-def look(hub: Hub, study: str | None, staging: Path) -> Found:
+def look(hub: Hub, study: str | None) -> Found:
     """Find a published study: first the commit that the revision is now, then everything at that commit.
 
     Raises:
@@ -62,20 +63,36 @@ def look(hub: Hub, study: str | None, staging: Path) -> Found:
     commit = hub.head()
     tree = hub.tree(commit)
     name = _chosen(hub, tree, study)
-    remote = tree[inventory_path(name)]
+    there = published_inventory(hub, commit, tree, name)
+    assert there is not None, "only one that is there is chosen"
+    inventory, sha256 = there
+    if hub.revision.startswith(tag_of("")) and hub.revision != tag_of(sha256):
+        raise _damaged(f"the tag {hub.revision} names an inventory whose sha256 begins with {sha256[:12]}")
+    return Found(commit=commit, inventory=inventory, sha256=sha256, tree=tree)
+
+
+def published_inventory(
+    hub: Hub, commit: str, tree: Mapping[str, RemoteFile], study: str
+) -> tuple[Inventory, str] | None:
+    """The inventory of a study at a commit, and its sha256; None if the study is not there.
+
+    Raises:
+        CopyDamaged: it is not one, or that of another study.
+        SyncError: the Hub does not answer, or says no.
+    """
+    remote = tree.get(inventory_path(study))
+    if remote is None:
+        return None
     if remote.size > LARGEST:
         raise _damaged(f"{remote.path} has {remote.size} bytes")
-    data = read(hub, commit, remote, staging)
-    sha256 = hashlib.sha256(data).hexdigest()
-    if hub.revision.startswith("manifest-") and hub.revision != tag_of(sha256):
-        raise _damaged(f"the tag {hub.revision} names an inventory whose sha256 begins with {sha256[:12]}")
+    data = read(hub, commit, remote)
     try:
         inventory = parse(data, f"{remote.path} of {hub.shown}")
     except StoreDamaged as error:
         raise CopyDamaged(error.message, _AGAIN) from None
-    if inventory.study != name:
+    if inventory.study != study:
         raise _damaged(f"{remote.path} speaks of another study, {inventory.study!r}")
-    return Found(commit=commit, inventory=inventory, sha256=sha256, tree=tree)
+    return inventory, hashlib.sha256(data).hexdigest()
 
 
 def studies(tree: Mapping[str, RemoteFile]) -> list[str]:
@@ -84,13 +101,14 @@ def studies(tree: Mapping[str, RemoteFile]) -> list[str]:
     return sorted(p[0] for p in split if len(p) == 2 and p[1] == FILE and _NAME.fullmatch(p[0]))
 
 
-def read(hub: Hub, commit: str, remote: RemoteFile, staging: Path) -> bytes:
+def read(hub: Hub, commit: str, remote: RemoteFile) -> bytes:
     """The bytes of one file, regular or large, held against the listing."""
     if remote.sha256 is None:
         return hub.read(remote, commit, most=LARGEST)
-    arrivals = Arrivals(hub=hub, commit=commit, staging=staging, progress=lambda done, total: None)
-    came = arrivals.bring([Wanted(remote=remote, sha256=remote.sha256)])
-    return came[remote.sha256].path.read_bytes()
+    with tempfile.TemporaryDirectory() as folder:
+        arrivals = Arrivals(hub=hub, commit=commit, staging=Path(folder), progress=lambda done, total: None)
+        came = arrivals.bring([Wanted(remote=remote, sha256=remote.sha256)])
+        return came[remote.sha256].path.read_bytes()
 
 
 def _chosen(hub: Hub, tree: Mapping[str, RemoteFile], study: str | None) -> str:

@@ -71,8 +71,7 @@ def pull(
         VlmunlError: the store or the workspace could not be written.
     """
     try:
-        with store.scratch() as scratch:
-            found = look(hub, study, scratch)
+        found = look(hub, study)
         files = workspace_files(found.inventory, workspace)
         if not force and (differing := [path for path, entry in files.items() if _differs(path, entry)]):
             raise _conflict(differing, workspace)
@@ -152,10 +151,10 @@ def _differs(path: Path, entry: Entry, *, absent: bool = False) -> bool:
 
 
 def _conflict(differing: list[Path], workspace: Workspace) -> RemoteConflict:
-    named = ", ".join(workspace.shown(path) for path in differing[:SHOWN])
+    named = ", ".join(str(path.relative_to(workspace.root)) for path in differing[:SHOWN])
     more = f" and {len(differing) - SHOWN} more" if len(differing) > SHOWN else ""
     return RemoteConflict(
-        f"files here say something else than the published ones: {named}{more}; nothing was changed",
+        f"in {workspace.root} these say something else than the published ones: {named}{more}; nothing was changed",
         "--force takes the published ones; or pull into another --workspace",
     )
 

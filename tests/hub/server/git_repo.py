@@ -67,6 +67,8 @@ class GitRepo:
 
     def resolve(self, revision: str) -> str | None:
         """The commit of a branch, a tag, a full ref or a commit's own name."""
+        if revision in self._listings:  # a commit, and commits never change
+            return revision
         names = [f"refs/heads/{revision}", f"refs/tags/{revision}"]
         names += [revision] if revision.startswith("refs/") or SHA.fullmatch(revision) else []
         for name in names:

@@ -20,7 +20,7 @@ class Storage:
         self.place = place
         self.secret = secrets.token_bytes(16)
         self.lock = threading.Lock()
-        (place / "incoming").mkdir(parents=True)
+        (place / "incoming").mkdir(parents=True, exist_ok=True)
 
     def path(self, oid: str) -> Path:
         return self.place / "objects" / oid[:2] / oid
