@@ -33,7 +33,7 @@ Items = Annotated[
 
 
 def report(
-    ctx: typer.Context, study: StudyArg, out: OutFile = None, examples: Shown = 6, items: Items = 20_000
+    ctx: typer.Context, study: StudyArg, out: OutFile = None, examples: Shown = 6, items: Items = 50_000
 ) -> None:
     """Write the published results as one HTML file: verdicts, charts, answers, and the record behind each number.
 

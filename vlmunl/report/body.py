@@ -8,9 +8,15 @@ from vlmunl.latex.results import Results
 from vlmunl.report import headline
 
 CHARTS = {
-    "dumbbell": ("Canonical against worst route", "What the usual question shows, and what its worst route brings back."),
+    "dumbbell": (
+        "Canonical against worst route",
+        "What the usual question shows, and what its worst route brings back.",
+    ),
     "heat": ("Recovery by route", "Calibrated recovery of every model by every route; dead routes are left out."),
-    "utility": ("Recovery and utility", "A method is to be low and to the right: nothing comes back, nothing else is lost."),
+    "utility": (
+        "Recovery and utility",
+        "A method is to be low and to the right: nothing comes back, nothing else is lost.",
+    ),
     "gate": ("Gate headroom", "What the imprint knows more than gold, by answer format, with its lower bound."),
     "curves": ("Training curves", "Losses by step of the trainings behind each model."),
 }
@@ -31,7 +37,9 @@ def body(results: Results, missing: str) -> str:
     }
     shown = {name: part for name, part in sections.items() if part[1]}
     links = "".join(f'<a href="#{name}">{escape(title)}</a>' for name, (title, _) in shown.items())
-    parts = "".join(f'<section id="{name}"><h2>{escape(title)}</h2>{html}</section>' for name, (title, html) in shown.items())
+    parts = "".join(
+        f'<section id="{name}"><h2>{escape(title)}</h2>{html}</section>' for name, (title, html) in shown.items()
+    )
     return (
         f'<a class="skip" href="#verdicts">To the verdicts</a><header><p class="dim">vlmunl report</p>'
         f"<h1>{escape(results.title or results.study)}</h1><p>{headline.tally(results)}</p>{missing}"

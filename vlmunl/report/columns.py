@@ -88,7 +88,9 @@ def _model(said: list[Answer | None], texts: _Words) -> dict[str, Any]:
     return {
         "status": status,
         "text": [-1 if a is None else texts.place[a.text] for a in said],
-        "logp": [None if a is None or a.logp is None or not math.isfinite(a.logp) else round(100 * a.logp) for a in said],
+        "logp": [
+            None if a is None or a.logp is None or not math.isfinite(a.logp) else round(100 * a.logp) for a in said
+        ],
         "score": {str(i): score for i, score in graded.items()},
     }
 

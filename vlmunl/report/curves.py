@@ -24,8 +24,8 @@ def curves(origin: Origin) -> list[dict[str, Any]]:
 
 def _curve(origin: Origin, cell: str) -> dict[str, Any]:
     document = json.loads(origin.store.read(origin.record(cell).outputs["curve"]))
-    steps = document["steps"]
-    if not steps:
+    steps = document["steps"] if isinstance(document, dict) else []
+    if not steps:  # nothing was trained
         return {}
     at = _thinned(len(steps))
     names = sorted({name for step in steps for name in step})

@@ -75,9 +75,7 @@ def _order(after: Answer, never: Answer) -> tuple[float, float]:
     return never.score - after.score, -by if math.isfinite(by) else 0.0
 
 
-def _spread(
-    found: Sequence[tuple[int, Item, Answer, Answer]], number: int
-) -> list[tuple[int, Item, Answer, Answer]]:
+def _spread(found: Sequence[tuple[int, Item, Answer, Answer]], number: int) -> list[tuple[int, Item, Answer, Answer]]:
     """The first `number`, of each person and fact only one."""
     seen: set[tuple[str, str]] = set()
     chosen = []

@@ -71,13 +71,13 @@ def verdicts(results: Results) -> str:
 
 
 def tally(results: Results) -> str:
-    """`5 recover, 1 not assessable`, in the order of how bad it is."""
+    """`6 methods. recovers: 5; not assessable (utility): 1`, in the order of the methods."""
     found: dict[str, int] = {}
     for row in results.methods:
         shown = words(row_status(row, results)) if row.is_pending else row.verdict
         found[shown] = found.get(shown, 0) + 1
-    listed = ", ".join(f"<b>{count}</b> {escape(shown)}" for shown, count in found.items())
-    return f"{counted(len(results.methods), 'method')}: {listed or 'none'}."
+    listed = "; ".join(f"{escape(shown)}: <b>{count}</b>" for shown, count in found.items())
+    return f"{counted(len(results.methods), 'method')}. {listed}"
 
 
 def sentence(row: ModelRow, results: Results) -> str:
@@ -102,7 +102,8 @@ def sentence(row: ModelRow, results: Results) -> str:
             f"{seen} Recovery is not shown (lower bound {lower}), and neither is robustness: up to {upper} is "
             f"possible, the tolerance is {tolerance}."
         )
-    return f"{escape(row.reason or row.verdict)}. {seen} That is no verdict on what was forgotten."
+    why = row.reason or row.verdict
+    return f"{escape(why[:1].upper() + why[1:])}. {seen} That is no verdict on what was forgotten."
 
 
 # ------------------------------------------------------------------------------------------ the table

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from vlmunl.workspace import Workspace
 
 SCHEMA = 1
-EXAMPLES, ITEMS = 6, 20_000
 _SUFFIXES = (".html", ".htm")
 
 
@@ -126,9 +125,7 @@ def _written(made: Report) -> Report:
 def without_results(name: str, path: Path, file: Path, workspace: Workspace, store: Store) -> Report:
     """The page that says what is missing."""
     cells = missing.planned_cells(path, workspace, store)
-    return Report(
-        study=name, file=file, html=missing.page(name, "", cells), results=False, missing=tuple(cells)
-    )
+    return Report(study=name, file=file, html=missing.page(name, cells), results=False, missing=tuple(cells or ()))
 
 
 def of_results(origin: Origin, file: Path, examples: int, items: int) -> Report:
@@ -203,9 +200,7 @@ def _deflated(text: str) -> str:
     return base64.b64encode(zlib.compress(text.encode(), 9)).decode()
 
 
-def _examples(
-    origin: Origin, answers: Answers, kept: Counting, forms: dict[str, str], number: int
-) -> list[Shown]:
+def _examples(origin: Origin, answers: Answers, kept: Counting, forms: dict[str, str], number: int) -> list[Shown]:
     """Of each method with evidence: on its worst route, or on the canonical one where it has none."""
     from vlmunl.report.examples import choose
 

@@ -27,8 +27,8 @@ def open_cells(cells: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str, s
     ]
 
 
-def planned_cells(path: Path, workspace: Workspace, store: Store) -> list[tuple[str, str, str]]:
-    """The same of a study that has no results, from its plan; empty where it cannot be planned on this machine.
+def planned_cells(path: Path, workspace: Workspace, store: Store) -> list[tuple[str, str, str]] | None:
+    """The same of a study that has no results, from its plan; None where it cannot be planned on this machine.
 
     Raises:
         StudyError: the study is not valid.
@@ -42,9 +42,9 @@ def planned_cells(path: Path, workspace: Workspace, store: Store) -> list[tuple[
     try:
         planned = plan(study, base_model(study, workspace.root), outside=outside(study, workspace.root))
     except MissingInput:
-        return []
+        return None
     board = Board(planned, store)
-    return [(name, state.status, state.reason) for name, state in board.states.items() if state.status != "verified"]
+    return [(name, state.status, state.reason) for name, state in board.states.items() if state.status in OPEN]
 
 
 def commands(study: str, *, results: bool) -> list[tuple[str, str]]:
@@ -58,17 +58,16 @@ def commands(study: str, *, results: bool) -> list[tuple[str, str]]:
     ]
 
 
-def notice(study: str, cells: Sequence[tuple[str, str, str]], *, results: bool) -> str:
+def notice(study: str, cells: Sequence[tuple[str, str, str]] | None, *, results: bool) -> str:
     """What is missing, and what to type, as HTML."""
     typed = "".join(
         f"<li><code>{escape(line)}</code> <span class='dim'>{escape(what)}</span></li>"
         for line, what in commands(study, results=results)
     )
-    counts = Counter((status, name.partition("/")[0]) for name, status, _ in cells)
-    said = ", ".join(f"{count} {escape(stage)} {escape(status)}" for (status, stage), count in counts.items())
-    head = f"Not complete: {said}." if cells else "Nothing was run yet."
+    head = _head(cells)
     if results:
         head += " The numbers below are those of the cells that are done."
+    cells = cells or ()
     listed = "".join(
         f"<li><code>{escape(name)}</code> {escape(status)}{f': {escape(reason)}' if reason else ''}</li>"
         for name, status, reason in cells[:_NAMED]
@@ -78,10 +77,20 @@ def notice(study: str, cells: Sequence[tuple[str, str, str]], *, results: bool) 
     return f'<div class="missing" role="note"><p><b>{head}</b></p>{more}<p>Type next:</p><ul>{typed}</ul></div>'
 
 
-def page(study: str, title: str, cells: Sequence[tuple[str, str, str]]) -> str:
+def _head(cells: Sequence[tuple[str, str, str]] | None) -> str:
+    if cells is None:
+        return "What is done cannot be told on this machine: the study's model or data are not here."
+    if not cells:
+        return "All cells are done, and their results were not written to this workspace."
+    counts = Counter((status, name.partition("/")[0]) for name, status, _ in cells)
+    said = ", ".join(f"{count} {escape(stage)} {escape(status)}" for (status, stage), count in counts.items())
+    return f"Not complete: {said}."
+
+
+def page(study: str, cells: Sequence[tuple[str, str, str]] | None) -> str:
     """The report of a study that has no results."""
     body = (
-        f'<header><p class="dim">vlmunl report</p><h1>{escape(title or study)}</h1>'
+        f'<header><p class="dim">vlmunl report</p><h1>{escape(study)}</h1>'
         f"<p>The study <b>{escape(study)}</b> has no results yet, so there is nothing to report.</p>"
         f"{notice(study, cells, results=False)}</header>"
     )

@@ -36,7 +36,13 @@ def source(script: str) -> str:
 
 
 def document(
-    title: str, body: str, *, script: str = "", later: str = "", data: Any = None, parts: Mapping[str, str] | None = None
+    title: str,
+    body: str,
+    *,
+    script: str = "",
+    later: str = "",
+    data: Any = None,
+    parts: Mapping[str, str] | None = None,
 ) -> str:
     """The whole document.
 

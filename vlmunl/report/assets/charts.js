@@ -49,7 +49,7 @@ const CHARTS = {
         traces: [{ type: "scatter", mode: "lines", x: links.map((p) => p[0]), y: links.map((p) => p[1]), line: { color: css("--dim"), width: 2 }, hoverinfo: "skip", showlegend: false },
           points("canonical", "canonical", { symbol: "circle-open", size: 10, color: SKY, line: { color: SKY, width: 2.5 } }),
           points("wcr", "worst route (cross-fit)", { symbol: "diamond", size: 11, color: BAD })],
-        layout: { xaxis: { title: { text: "recovery (0: as if never taught, 1: all of it)" }, zeroline: true }, yaxis: { type: "category" } },
+        layout: { xaxis: { title: { text: "recovery" }, zeroline: true }, yaxis: { type: "category" } },
       };
     },
   },
@@ -75,16 +75,23 @@ const CHARTS = {
     draw: () => {
       const some = measured(measured(data.models, "wcr"), "utility").filter((m) => m.kind === "method" || m.name === "placebo" || m.name === "imprint");
       const looks = [...new Set(some.map((m) => m.look))], floor = data.thresholds.utility_floor;
+      const at = some.map((m) => [value(`${m.name}.utility`)[0], value(`${m.name}.wcr`)[0]]);
+      const left = Math.min(...at.map((p) => p[0])), right = Math.max(1, ...at.map((p) => p[0]));
+      /* a label goes above its point where another point would have its own in the same place */
+      const place = (m) => {
+        const i = some.indexOf(m);
+        return at.some((p, k) => k < i && Math.abs(p[0] - at[i][0]) < 0.06 * (right - left) && Math.abs(p[1] - at[i][1]) < 0.06) ? "top left" : "bottom left";
+      };
       const words = { bad: "recovers", good: "robust", open: "no recovery shown", guard: "not assessable", role: "reference" };
       return {
         height: 430,
         traces: looks.map((look) => {
           const here = some.filter((m) => m.look === look);
           return { type: "scatter", mode: some.length > 16 ? "markers" : "markers+text", name: words[look] || look, x: here.map((m) => value(`${m.name}.utility`)[0]), y: here.map((m) => value(`${m.name}.wcr`)[0]),
-            text: here.map((m) => short(m.label)), textposition: "bottom left", textfont: { size: 11 }, cliponaxis: false, marker: { symbol: SHAPES[look], color: COLOURS[look], size: 11, line: { width: 2, color: COLOURS[look] } },
+            text: here.map((m) => short(m.label)), textposition: here.map(place), textfont: { size: 11 }, cliponaxis: false, marker: { symbol: SHAPES[look], color: COLOURS[look], size: 11, line: { width: 2, color: COLOURS[look] } },
             error_y: { ...bars(here, "wcr"), color: COLOURS[look] }, customdata: here.map((m) => `${m.name}.wcr`), hovertemplate: "%{text}: utility %{x:.2f}, WCR %{y:.2f}<extra></extra>" };
         }),
-        layout: { xaxis: { title: { text: "utility (share of the imprint's)" } }, yaxis: { title: { text: "worst-case recovery" } },
+        layout: { xaxis: { title: { text: "utility" }, range: [left - 0.14 * (right - left) - 0.02, right + 0.06 * (right - left) + 0.01] }, yaxis: { title: { text: "worst-case recovery" } },
           shapes: typeof floor === "number" ? [{ type: "line", x0: floor, x1: floor, yref: "paper", y0: 0, y1: 1, line: { dash: "dot", color: css("--dim") } }] : [],
           annotations: typeof floor === "number" ? [{ x: floor, yref: "paper", y: 1, text: "utility floor", showarrow: false, xanchor: "left", yanchor: "top", font: { size: 11, color: css("--dim") } }] : [] },
       };

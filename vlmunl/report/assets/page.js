@@ -111,7 +111,7 @@ function openFigure(name) {
   const look = at && model[row] && el("button", { type: "button", onclick: () => showQuestions(row, at) }, `its questions by route ${at}, with answers`);
   open(
     name,
-    el("p", {}, el("b", {}, decimal(value, 3)), shownBounds(found) ? `${shownBounds(found)}, ${Math.round(100 * data.level) || data.level} % interval` .replace("10000", "100") : ""),
+    el("p", {}, el("b", {}, decimal(value, 3)), shownBounds(found) ? `${shownBounds(found)}, ${data.level} % interval` : ""),
     el("p", { class: "dim" }, "All that is behind it, down to objects and prompts:"),
     command(`vlmunl trace ${data.study} ${name}`),
     look,
@@ -178,6 +178,12 @@ function later(action, wait = 150) {
 
 /* ---- methods with examples */
 
+/* the method whose worst route brings back most beyond what the usual question shows */
+function telling(some) {
+  const gap = (m) => (data.figures[`${m.name}.wcr.gap`] || [null])[0] ?? -Infinity;
+  return some.filter((m) => m.look === "bad").sort((a, b) => gap(b) - gap(a)).concat(some.filter((m) => m.kind === "method"))[0];
+}
+
 function drawMethods() {
   const methods = data.models.filter((m) => m.kind === "method");
   $("methods").append(...methods.map((m) => {
@@ -189,7 +195,7 @@ function drawMethods() {
     node.addEventListener("toggle", () => { if (node.open) drawExamples(node); });
     return node;
   }));
-  const first = methods.filter((m) => m.look === "bad").concat(methods)[0];
+  const first = telling(methods);
   if (first) $(`m-${first.name}`).open = true;
 }
 
@@ -328,7 +334,7 @@ function start() {
   part("items").then((items) => options($("f-person"), [...(items ? items.people : people)].sort(), personName)).then(compare);
   const there = data.models.filter((m) => m.seeds.length && m.seeds.some((s) => `${m.name}/${s}` in data.parts));
   for (const id of ["c-a", "c-b"]) options($(id), there.map((m) => m.name), (name) => model[name].label);
-  const first = there.find((m) => m.look === "bad") || there.find((m) => m.kind === "method");
+  const first = telling(there);
   if (first) $("c-a").value = first.name;
   if (there.some((m) => m.name === "gold")) $("c-b").value = "gold";
   for (const f of FILTERS) $(`f-${f}`).addEventListener("change", () => { limit = PAGE; filtersChanged(); });
