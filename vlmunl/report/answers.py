@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from vlmunl.collector import collector_paused
 from vlmunl.metrics import chance
 from vlmunl.rng import Streams
 from vlmunl.trail.origin import Origin
@@ -85,20 +86,23 @@ def read_answers(origin: Origin, routes: Sequence[str], most: int) -> Answers:
     Raises:
         StoreDamaged: rows are missing or altered in the store.
     """
-    cells = cells_of(origin)
-    tables = {name: dict(_rows(origin, name)) for name in dict.fromkeys(n for names in cells.values() for n in names)}
+    cells, known = cells_of(origin), _Known()
+    with collector_paused():  # a million tuples, none of which refers to another
+        tables = {
+            name: dict(_rows(origin, name, known)) for name in dict.fromkeys(n for c in cells.values() for n in c)
+        }
     place = {route: i for i, route in enumerate(routes)}
-    every = {item for rows in tables.values() for item in rows}
-    order = sorted(every, key=lambda i: (place.get(i.route, len(place)), i))
+    order = sorted(known.items, key=lambda i: (place.get(i.route, len(place)), i))
     kept = order
     if len(order) > most:
         chosen = set(Streams(0).child("report", "items").python().sample(range(len(order)), most))
         kept = [item for i, item in enumerate(order) if i in chosen]
-    wanted = set(kept)
+        wanted = set(kept)
+        tables = {name: {i: said for i, said in rows.items() if i in wanted} for name, rows in tables.items()}
     return Answers(
         items=tuple(kept),
         by_model={
-            model: {item: said for name in names for item, said in tables[name].items() if item in wanted}
+            model: tables[names[0]] if len(names) == 1 else {i: a for name in names for i, a in tables[name].items()}
             for model, names in cells.items()
         },
         asked=len(order),
@@ -106,16 +110,33 @@ def read_answers(origin: Origin, routes: Sequence[str], most: int) -> Answers:
     )
 
 
-def _rows(origin: Origin, cell: str) -> Iterator[tuple[Item, Answer]]:
+class _Known:
+    """Items and texts that were met before: equal ones are one object, of which there are few."""
+
+    def __init__(self) -> None:
+        self.items: dict[Item, Item] = {}
+        self._texts: dict[str, str] = {}
+
+    def item(self, *parts: Any) -> Item:
+        """The item of these parts."""
+        item = Item(*parts)
+        return self.items.setdefault(item, item)
+
+    def text(self, text: str | None) -> str:
+        """The text, or nothing."""
+        return self._texts.setdefault(text, text) if text else ""
+
+
+def _rows(origin: Origin, cell: str, known: _Known) -> Iterator[tuple[Item, Answer]]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     record = origin.record(cell)
     table = pq.read_table(pa.BufferReader(origin.store.read(record.outputs["rows"])), filters=[("split", "=", _SPLIT)])
     columns = [_column(table, name) for name in (*_KEY, *_SAID)]
-    for identity, attribute, route, variant, score, logp, status, text, prompt, image in zip(*columns, strict=True):
-        answer = Answer(score, logp, str(status), text or "", prompt or "", image or "", cell)
-        yield Item(identity, attribute, route, variant), answer
+    for identity, attribute, route, variant, score, logp, status, *texts in zip(*columns, strict=True):
+        answer = Answer(score, logp, known.text(status), *map(known.text, texts), cell)
+        yield known.item(identity, attribute, route, variant), answer
 
 
 def _column(table: pa.Table, name: str) -> list[Any]:

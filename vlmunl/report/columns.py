@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from vlmunl.report.answers import STATUSES, Answer, Answers
+from vlmunl.report.answers import STATUSES, Answer, Answers, Item
 from vlmunl.report.asked import Asked
 from vlmunl.report.counting import Counting, counts
 
@@ -48,7 +48,7 @@ def _items(answers: Answers, asked: Asked, kept: Counting, forms: dict[str, str]
     expected = _Words(word.expected for word in words if word is not None)
     names = {field: _Words(getattr(item, field) for item in answers.items) for field in ("identity", "attribute")}
     routes = list(dict.fromkeys(item.route for item in answers.items))
-    digests = [_digest(answers, item) for item in answers.items]
+    digests = _digests(answers)
     seeds = sorted(kept)
     return {
         "texts": texts.list,
@@ -63,7 +63,7 @@ def _items(answers: Answers, asked: Asked, kept: Counting, forms: dict[str, str]
         "variant": [item.variant for item in answers.items],
         "prompt": [prompts.place[w.prompt] if w is not None else -1 for w in words],
         "expected": [expected.place[w.expected] if w is not None else -1 for w in words],
-        "digest": digests,
+        "digest": [" ".join(digests[item]) for item in answers.items],
         "counts": {
             str(seed): "".join("01"[counts(i, seed, forms.get(i.route, ""), kept)] for i in answers.items)
             for seed in seeds
@@ -71,14 +71,18 @@ def _items(answers: Answers, asked: Asked, kept: Counting, forms: dict[str, str]
     }
 
 
-def _digest(answers: Answers, item: Any) -> str:
+def _digests(answers: Answers) -> dict[Item, tuple[str, ...]]:
     """The digest of the prompt that all models were sent; several where these differ."""
-    found = {said[item].prompt for said in answers.by_model.values() if item in said}
-    return " ".join(sorted(found - {""}))
+    found: dict[Item, tuple[str, ...]] = dict.fromkeys(answers.items, ())
+    for said in answers.by_model.values():
+        for item, answer in said.items():
+            if answer.prompt and answer.prompt not in found[item]:
+                found[item] = tuple(sorted((*found[item], answer.prompt)))
+    return found
 
 
 def _model(said: list[Answer | None], texts: _Words) -> dict[str, Any]:
-    """Status by letter (`-`: not asked), the text's place, log-probability in hundredths, and scores that are graded."""
+    """Status by letter (`-`: not asked), the text's place, log-probability in hundredths, scores where graded."""
     status = "".join("-" if a is None else "cirxe"[_status(a)] for a in said)
     graded = {
         i: round(a.score, 4)

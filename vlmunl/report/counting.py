@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from vlmunl.report.answers import Item
 from vlmunl.trail.origin import Origin
@@ -17,7 +18,8 @@ def counting(origin: Origin, people: set[str], attributes: set[str]) -> Counting
     from vlmunl.metrics.rows import read_rows
     from vlmunl.stages.configs import GatePolicy
 
-    policy = GatePolicy(**origin.made_by.params["gate"])
+    told: Any = origin.made_by.params["gate"]
+    policy = GatePolicy(**told)
     who, what = tuple(sorted(people)), tuple(sorted(attributes))
     found: dict[int, frozenset[tuple[str, str, str]]] = {}
     for seed in origin.document.counted:

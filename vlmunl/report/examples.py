@@ -78,7 +78,7 @@ def _order(after: Answer, never: Answer) -> tuple[float, float]:
 def _spread(found: Sequence[tuple[int, Item, Answer, Answer]], number: int) -> list[tuple[int, Item, Answer, Answer]]:
     """The first `number`, of each person and fact only one."""
     seen: set[tuple[str, str]] = set()
-    chosen = []
+    chosen: list[tuple[int, Item, Answer, Answer]] = []
     for one in found:
         key = one[1].identity, one[1].attribute
         if key not in seen and len(chosen) < number:
