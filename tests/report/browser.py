@@ -8,6 +8,7 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -19,6 +20,14 @@ _FLAGS = (
     *("--disable-dev-shm-usage", "--no-first-run", "--disable-extensions", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync", "--force-device-scale-factor=1"),
 )
+_START = """
+import fcntl, os, sys
+ends = [fcntl.fcntl(int(text), fcntl.F_DUPFD, 10) for text in sys.argv[1:3]]  # out of the way of 3 and 4
+for end, name in zip(ends, (3, 4)):
+    os.dup2(end, name)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+"""The browser reads its commands from descriptor 3 and writes to 4."""
 
 
 class Browser:
@@ -31,9 +40,8 @@ class Browser:
         self._in, to_write = os.pipe()
         arguments = [PROGRAM, *_FLAGS, f"--user-data-dir={self.profile}", "about:blank"]
         self.process = subprocess.Popen(
-            ["/bin/sh", "-c", 'exec "$@" 3<&"$R" 4>&"$W"', "sh", *arguments],
+            [sys.executable, "-c", _START, str(to_read), str(to_write), *arguments],
             pass_fds=(to_read, to_write),
-            env={**os.environ, "R": str(to_read), "W": str(to_write)},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )

@@ -15,7 +15,7 @@ function el(tag, attributes, ...children) {
     if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
     else node.setAttribute(name, value === true ? "" : value);
   }
-  node.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== ""));
+  node.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== ""));
   return node;
 }
 const options = (select, values, label = (v) => v) =>
@@ -70,11 +70,15 @@ const dialog = $("origin");
 
 function open(title, ...children) {
   const close = el("button", { type: "button", class: "close", "aria-label": "close", onclick: () => dialog.close() }, "✕");
-  dialog.replaceChildren(el("h2", { id: "origin-title" }, title), close, ...children.flat().filter(Boolean));
+  dialog.replaceChildren(el("h2", { id: "origin-title" }, title), close, ...children.flat(Infinity).filter(Boolean));
   if (!dialog.open) dialog.showModal();
+  shown = location.hash;
   dialog.scrollTop = 0;
 }
-dialog.addEventListener("close", () => history.replaceState(null, "", location.pathname + location.search));
+let shown = ""; // what the dialog was opened for: by the time that it tells of its end, another may be asked for
+dialog.addEventListener("close", () => {
+  if (location.hash === shown) history.replaceState(null, "", location.pathname + location.search);
+});
 dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
 
 function command(text) {
