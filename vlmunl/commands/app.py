@@ -15,7 +15,9 @@ from vlmunl.commands import (
     fetch,
     gate,
     imprint,
+    init,
     methods,
+    models,
     routes,
     run,
     show,
@@ -73,6 +75,7 @@ def _globals(
 
 
 for _name, _module, _command, _panel in (
+    ("init", init, init.init, "Do"),
     ("run", run, run.run, "Do"),
     ("fetch", fetch, fetch.fetch, "Do"),
     ("imprint", imprint, imprint.imprint, "Do one stage"),
@@ -86,6 +89,7 @@ for _name, _module, _command, _panel in (
     ("trace", trace, trace.trace, "Look"),
     ("diff", diff, diff.diff, "Look"),
     ("methods", methods, methods.methods, "Look"),
+    ("models", models, models.models, "Look"),
     ("routes", routes, routes.routes, "Look"),
     ("doctor", doctor, doctor.doctor, "Look"),
     ("version", version, version.version, "Look"),
