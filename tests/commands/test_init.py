@@ -48,7 +48,7 @@ def test_what_it_makes_is_a_workspace_and_it_says_what_to_type(
     monkeypatch.chdir(tmp_path / "my audit" / "latex")
     code, out, _ = call("run", "first", "--dry-run")
     assert code == 0
-    assert out.startswith("first  tiny + 12 fictitious people (8 to forget), 1 seed, 1 method, ")
+    assert out.startswith("first  tiny + 16 fictitious people (8 to forget), 1 seed, 1 method, ")
     assert not (tmp_path / "my audit" / "store" / "LAYOUT.json").exists()
 
 

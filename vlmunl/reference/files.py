@@ -76,7 +76,8 @@ had different answers, and both stay. Where and when is in no hash.
 """
 OUTPUTS = """
 `adapter` is what is added to the base model (safetensors), `rows` a Parquet table with one row for each question,
-`curve` the training's losses in JSON, `benchmark` the people with their pictures and questions. `vlmunl show CELL` gives the paths.
+`curve` the training's losses in JSON, `benchmark` the people with their pictures and questions. `vlmunl show CELL`
+names their objects.
 """
 
 
