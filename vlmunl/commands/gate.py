@@ -8,7 +8,7 @@ from vlmunl.commands.options import DryRun, Force, Jobs, Seeds, Sets, StudyArg
 
 EXAMPLES = (
     "vlmunl gate quick",
-    "vlmunl gate quick --seed 1",
+    "vlmunl gate quick --seed 0",
 )
 
 
