@@ -118,5 +118,6 @@ def parse(args: list[str]) -> tuple[str, dict[str, Any]]:
     try:
         found = top.main(args=hoist(args), prog_name="vlmunl", standalone_mode=False)
     except Exception as error:  # Typer's copy of Click, whose errors have no name of ours
-        raise ValueError(f"vlmunl {shlex.join(args)}: {getattr(error, 'format_message', lambda: error)()}") from error
+        said = error.format_message() if hasattr(error, "format_message") else error
+        raise ValueError(f"vlmunl {shlex.join(args)}: {said}") from error
     return found if isinstance(found, tuple) else ("", {})

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -44,11 +44,17 @@ HOW = (
     # ------------------------------------------------------------------------- stands for something of the reader's
     How(r"vlmunl (run|routes) mine\.toml .*", SHOWN, why="tests/docs/test_own_parts.py carries them out"),
     How(r"vlmunl show [0-9a-f]{8}|vlmunl diff [0-9a-f]{8} [0-9a-f]{8}", SHOWN, why="a made-up key; names are tried"),
-    How(r"vlmunl diff old/run_manifest\.json .*", SHOWN, why="a file of the reader's; tests/commands compare manifests"),
+    How(
+        r"vlmunl diff old/run_manifest\.json .*", SHOWN, why="a file of the reader's; tests/commands compare manifests"
+    ),
     How(r"vlmunl store pin camera-ready [0-9a-f]{8} .*", SHOWN, why="a made-up key; pinning by name is tried"),
     How(r"vlmunl store gc --stale --also .*", SHOWN, why="another workspace of the reader's; tests/store has such"),
     How(r"vlmunl --(store|workspace) /.*", SHOWN, why="a folder of the reader's"),
-    How(r"vlmunl benchmarks check .* --split split_small", SHOWN, why="a column of the reader's; tests/benchmarks/folder"),
+    How(
+        r"vlmunl benchmarks check .* --split split_small",
+        SHOWN,
+        why="a column of the reader's; tests/benchmarks/folder",
+    ),
     How(r"vlmunl run own-people --set benchmark.path=my-people", SHOWN, why="the same people as in the tutorial's run"),
     # ----------------------------------------------------------------------------- other programs
     How(r"make (demo|test)", SHOWN, why="CI runs them"),
@@ -76,7 +82,8 @@ HOW = (
     How(r"vlmunl diff .*", STUDY),
     How(r"vlmunl store .*", STUDY),
 )
-FIRST = ("vlmunl store pin camera-ready eval/npo/seed0", "vlmunl store export quick --out quick.tar")
+PIN = "vlmunl store pin camera-ready eval/npo/seed0"
+FIRST = (PIN, "vlmunl store export quick --out quick.tar")
 """What other lines of the store rest on; carried out before them."""
 DRY = ("vlmunl imprint quick --seed 0 --set imprint.steps=200", "vlmunl run quick --set methods.npo.lr=1e-3")
 """Minutes of training: carried out with --dry-run."""
@@ -186,7 +193,12 @@ def test_targets_of_make_and_files_exist() -> None:
 
 def test_the_parser_here_refuses_what_the_command_line_would(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    page.write_text("```sh\nvlmunl run quick --jbos 2   # no\nvlmunl rnu quick\n```\n\n    vlmunl show\n\n```console\nno\n$ a\n```\n")
+    blocks = (
+        "```sh\nvlmunl run quick --jbos 2   # no\nvlmunl rnu quick\n```",
+        "    vlmunl show",
+        "```console\nno\n$ a\n```",
+    )
+    page.write_text("\n\n".join(blocks) + "\n")
     found = list(lines(page))
     assert [(line.line, line.text) for line in found] == [
         (2, "vlmunl run quick --jbos 2"),
@@ -221,7 +233,9 @@ def do(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> D
                 main(words[1:])
             out, err = capsys.readouterr()
             said += out
-            assert int(left.value.code or 0) == code, f"{shlex.join(words)}: {left.value.code}\n{out[-2000:]}{err[-2000:]}"
+            assert int(left.value.code or 0) == code, (
+                f"{shlex.join(words)}: {left.value.code}\n{out[-2000:]}{err[-2000:]}"
+            )
         return said
 
     return call
@@ -254,8 +268,8 @@ steps = 20
 
 
 @pytest.fixture
-def carried_out(do: Do, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The tutorial's workspace with its study carried out, and `quick` made of it: a study of the same cells and more."""
+def carried_out(do: Do, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The tutorial's workspace, with `quick` made of its study: the same cells and some more."""
     monkeypatch.chdir(tmp_path)
     page = ROOT / "docs" / "tutorial.md"
     said = {line.text: do(line.text, 0) for line in lines(page) if line.text.startswith("vlmunl init")}
@@ -266,7 +280,7 @@ def carried_out(do: Do, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
         shutil.copy(path, space / "manifests")
     own = (ROOT / "manifests" / "own-people.toml").read_text()
     (space / "manifests" / "quick.toml").write_text(own.replace('name  = "own-people"', 'name  = "quick"') + SMALL)
-    yield space
+    return space
 
 
 @pytest.mark.model
@@ -278,15 +292,14 @@ def test_the_tutorial_and_all_lines_on_a_study(do: Do, carried_out: Path) -> Non
     assert "sha256" in said["vlmunl trace own-people npo.wcr --rows 3"]
     do("vlmunl run quick", 0)
     rest = [(line, code) for line, code in of_kind(STUDY) if line not in told and "my-audit" not in line]
-    ahead = [(line, code) for line, code in rest if line in FIRST]
-    assert len(ahead) + ("vlmunl store pin camera-ready eval/npo/seed0" not in dict(rest)) == len(FIRST)
-    do(FIRST[0], 0)
-    for line, code in [*ahead, *(pair for pair in rest if pair not in ahead and "unpin" not in pair[0])]:
-        do(f"{line} --dry-run" if line in DRY else line, code)
+    for line in FIRST:
+        do(line, 0)
     for line, code in rest:
+        if line in FIRST:
+            continue
         if "unpin" in line:
-            do(FIRST[0], 0)
-            do(line, code)
+            do(PIN, 0)
+        do(f"{line} --dry-run" if line in DRY else line, code)
 
 
 def _as_on_the_page(said: str) -> None:
