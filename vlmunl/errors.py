@@ -75,3 +75,69 @@ class Stopped(VlmunlError):
     """Stopped early by a signal or a time limit; running again resumes."""
 
     exit_code = 75
+
+
+class SyncError(VlmunlError):
+    """What can go wrong with a repository on a Hub: exit codes 10 to 19. No message holds a token."""
+
+    exit_code = 10
+
+
+class Unreachable(SyncError):
+    """The Hub cannot be reached, or must not be; nothing was sent."""
+
+    exit_code = 10
+
+
+class NotSignedIn(SyncError):
+    """There is no token, or it is not valid."""
+
+    exit_code = 11
+
+
+class NotAllowed(SyncError):
+    """The token may not do this, or the account has no room left."""
+
+    exit_code = 12
+
+
+class NotOnHub(SyncError):
+    """There is no such repository, revision or file, or it is hidden from this account."""
+
+    exit_code = 13
+
+
+class RemoteConflict(SyncError):
+    """Somebody else changed what was to be changed, or a tag names something else."""
+
+    exit_code = 14
+
+
+class TryLater(SyncError):
+    """The Hub limits the rate, or is out of order; running again resumes."""
+
+    exit_code = 15
+
+
+class SecretFound(SyncError):
+    """What was to be published holds a secret; nothing was sent, or the Hub refused it."""
+
+    exit_code = 16
+
+
+class Refused(SyncError):
+    """The Hub refuses the content: a model card that is not valid, too many files, or too large ones."""
+
+    exit_code = 17
+
+
+class CopyDamaged(SyncError):
+    """A file is missing, or its bytes are not those that its sums promise: here before sending, or there on arrival."""
+
+    exit_code = 18
+
+
+class NotVerified(SyncError):
+    """What lies on the Hub after a commit is not what was committed."""
+
+    exit_code = 19

@@ -192,7 +192,9 @@ def _place(path: Path) -> str:
 
 
 def _input(read: Read) -> Text:
-    place = f"outside the store, {read.external}" if read.external else read.cell or "no cell of this run manifest"
+    place = read.cell or "no cell of this run manifest"
+    if read.external is not None:  # a published record does not say where
+        place = f"outside the store, {read.external}".removesuffix(", ")
     return Text(f"{read.name}  {read.ref.kind} {read.ref.xxh3}  from {place}")
 
 
