@@ -13,6 +13,8 @@ from vlmunl.out import Out
 
 _FLAGS = ("--json", "--quiet", "--debug", "--version")
 _VALUES = ("--workspace", "--store")
+_OFTEN = {"--watch": "10"}
+"""Options whose number may be left out."""
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
@@ -72,6 +74,8 @@ def hoist(argv: Sequence[str]) -> list[str]:
                 front.append(tokens.pop(0))
         else:
             rest.append(token)
+            if token in _OFTEN and not (tokens and tokens[0].replace(".", "", 1).isdecimal()):
+                rest.append(_OFTEN[token])
     return [*front, *rest]
 
 

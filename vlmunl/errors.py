@@ -72,9 +72,14 @@ class ToolMissing(VlmunlError):
 
 
 class Stopped(VlmunlError):
-    """Stopped early by a signal or a time limit; running again resumes."""
+    """Stopped early by a signal or a time limit; running again resumes.
+
+    `warned`: it was the warning before a time limit. `further`: more is finished or saved than was at the beginning.
+    """
 
     exit_code = 75
+    warned = False
+    further = False
 
 
 class SyncError(VlmunlError):

@@ -12,7 +12,7 @@ from vlmunl.errors import CellFailed, UsageError, VlmunlError
 from vlmunl.keys import key_params, run_key_of_spelt, spelt_params
 from vlmunl.stage_execute import Execution
 from vlmunl.stage_explain import Change, Reason, explain_key
-from vlmunl.stage_types import Caller, Context, External, Input, Progress, Stage, input_refs, silent
+from vlmunl.stage_types import Caller, Context, External, Input, Progress, Stage, Stop, input_refs, silent
 from vlmunl.store import Record, Ref, Store
 from vlmunl.store.claims import Claim
 
@@ -25,6 +25,7 @@ __all__ = [
     "Progress",
     "Reason",
     "Stage",
+    "Stop",
     "cell_key",
     "explain",
     "input_refs",
@@ -81,11 +82,13 @@ def run_stage(
     force: bool = False,
     progress: Progress | None = None,
     caller: Caller | None = None,
+    stop: Stop | None = None,
 ) -> Record:
     """Return the record of a cell, running it only if there is none yet.
 
     While another live process works on the same key, this one waits for its record. `cell` is a label;
-    `seed` is recorded beside it. `caller` calls the stage's function, if it is not to be called just here. The random
+    `seed` is recorded beside it. `caller` calls the stage's function, if it is not to be called just here; `stop`
+    says whether it is to stop, which training and scoring do with their state kept for the next attempt. The random
     streams follow the run key alone: they start from the config's own `seed` (0 if it has none), so equal keys mean
     equal draws.
 
@@ -115,6 +118,7 @@ def run_stage(
         seed=seed,
         progress=progress or silent,
         caller=caller,
+        stop=stop or Stop(),
     )
     try:
         with store.claim(key) as claim:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
+import time
 import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from vlmunl.cluster import job
 from vlmunl.errors import CellFailed, MissingInput, Stopped, StoreDamaged
 from vlmunl.keys import JSON, canonical, jsonable, key_params
 from vlmunl.rng import Streams, isolated
 from vlmunl.stage_env import Measured
-from vlmunl.stage_types import Caller, Context, External, Input, Progress, Stage, StageFunction, input_refs
+from vlmunl.stage_keep import Keeping
+from vlmunl.stage_types import Caller, Context, External, Input, Progress, Stage, StageFunction, Stop, input_refs
 from vlmunl.store import Record, Ref, Store
+from vlmunl.store.doing import Doing, Telling
 
 _TRACEBACK_LINES = 12
 _MESSAGE = 2000
@@ -33,6 +39,7 @@ class Execution:
     seed: int | None
     progress: Progress
     caller: Caller | None = None
+    stop: Stop = field(default_factory=Stop)
 
     def run(self) -> Record:
         """Call the stage in a scratch directory, store what it wrote, and write the record last.
@@ -41,21 +48,38 @@ class Execution:
         """
         told = self.caller.env(self.stage) if self.caller is not None else {}
         measured = Measured(seed=self.seed, external=self._external(), **told)
-        with self.store.scratch() as scratch:
-            context = self._context(scratch)
+        with self.store.scratch() as scratch, Telling(self.store.root, self._doing()) as telling:
+            keeping = Keeping(self.store.root, self.key, self.cell, self.stop, telling.resumed)
+            context = self._context(scratch, telling, keeping)
             try:
                 function = self.stage.function()  # imports torch, so before the global state is saved
                 with isolated(context.rng.child("ambient")):
                     metrics = self._called(function, context)
                 outputs = self._put_outputs(context.out)
                 plain = json.loads(canonical(jsonable(metrics)))  # as they will be read back
-                record = self._record(metrics=plain, outputs=outputs, env=measured.finish())
+                record = self._record(metrics=plain, outputs=outputs, env=measured.finish() | job_env())
                 self.store.write_record(record)
+                keeping.forget()
             except Stopped:
                 raise
             except Exception as error:
+                if keeping.taken_up:
+                    keeping.forget()
                 raise self._failed(error, scratch, measured) from error
         return record
+
+    def _doing(self) -> Doing:
+        here, now = job.current(), time.time()
+        return Doing(
+            key=self.key,
+            cell=self.cell,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            since=now,
+            updated=now,
+            job=here.name if here is not None else "",
+            log=here.log if here is not None else "",
+        )
 
     def _called(self, function: StageFunction, context: Context) -> Mapping[str, JSON]:
         if self.caller is None:
@@ -66,7 +90,11 @@ class Execution:
         places = {name: given.path for name, given in self.inputs.items() if isinstance(given, External)}
         return {name: str(path).encode(errors="replace").decode() for name, path in places.items()}
 
-    def _context(self, scratch: Path) -> Context:
+    def _context(self, scratch: Path, telling: Telling, keeping: Keeping) -> Context:
+        def progress(done: int, total: int, note: str) -> None:
+            telling.progress(done, total, note)
+            self.progress(done, total, note)
+
         out, work = scratch / "out", scratch / "work"
         out.mkdir()
         work.mkdir()
@@ -74,7 +102,8 @@ class Execution:
             out=out,
             scratch=work,
             rng=streams_of(self.stage.name, key_params(self.config)),
-            progress=self.progress,
+            progress=progress,
+            keep=keeping,
             inputs=input_refs(self.inputs),
             paths={name: self._locate(name, scratch / f"in{i}") for i, name in enumerate(sorted(self.inputs))},
         )
@@ -129,11 +158,17 @@ class Execution:
         message = plain(f"{type(error).__name__}: {error}")[:_MESSAGE]
         lines = plain("".join(traceback.format_exception(error))).splitlines()[-_TRACEBACK_LINES:]
         try:
-            env = measured.finish() | {"traceback": lines} | _details(error)
+            env = measured.finish() | {"traceback": lines} | _details(error) | job_env()
             path = self.store.write_record(self._record(error=message, env=env))
         except OSError as second:
             return CellFailed(f"{self.cell} failed: {message}", f"its error could not be recorded: {second}")
         return CellFailed(f"{self.cell} failed: {message}", f"its traceback is in {path}")
+
+
+def job_env() -> dict[str, str]:
+    """The Slurm job around a cell, as the ledger spells it, and where its output is."""
+    here = job.current()
+    return {} if here is None else {"slurm_job": here.name} | ({"log": here.log} if here.log else {})
 
 
 def _details(error: Exception) -> dict[str, Any]:

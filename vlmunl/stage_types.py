@@ -22,6 +22,64 @@ def silent(done: int, total: int, note: str) -> None:
     """The progress callback that shows nothing."""
 
 
+class Part(Protocol):
+    """A stretch of a cell's work that can be taken up where it was left: a training, or a round of questions.
+
+    States are made of tensors, numbers, texts, bytes, lists, tuples and dicts alone.
+    """
+
+    def load(self) -> Mapping[str, Any] | None:
+        """The state that an earlier attempt left in this part; None: begin at the beginning."""
+
+    def due(self) -> bool:
+        """Is it time to save, since a stop is asked for or the last saving is long ago? Ask at every step."""
+
+    def save(self, done: int, total: int, state: Mapping[str, Any]) -> None:
+        """Keep the state after so many steps. Raises `Stopped` if a stop is asked for."""
+
+    def end(self, steps: int, state: Callable[[], Mapping[str, Any]]) -> None:
+        """The part is over; its last state is kept if what follows in the cell may be stopped."""
+
+
+class Keep(Protocol):
+    """What a cell keeps of its work for the next attempt."""
+
+    def part(self, kind: str) -> Part:
+        """The next part of this kind. Every attempt at a cell goes through the same parts in the same order."""
+
+
+class NotKept:
+    """Keeps nothing and never stops: what a stage's function is given where nobody can take it up again."""
+
+    def part(self, kind: str) -> Part:
+        """A part that is always begun at the beginning."""
+        return self
+
+    def load(self) -> None:
+        """There is nothing."""
+
+    def due(self) -> bool:
+        """Never."""
+        return False
+
+    def save(self, done: int, total: int, state: Mapping[str, Any]) -> None:
+        """Not kept."""
+
+    def end(self, steps: int, state: Callable[[], Mapping[str, Any]]) -> None:
+        """Not kept."""
+
+
+NOT_KEPT = NotKept()
+
+
+@dataclass
+class Stop:
+    """Whether the running cell is asked to stop. `heeded` says whether it will notice at its next step."""
+
+    asked: Callable[[], bool] = lambda: False
+    heeded: bool = False
+
+
 @dataclass(frozen=True, kw_only=True)
 class External:
     """An input that lives outside the store (a base model's directory). Only `ref.sha256` enters the key."""
@@ -43,13 +101,15 @@ class Context:
     """All that a stage's function may read and write, beside its config.
 
     `out`: write outputs here, each a file NAME.ext or a directory NAME. `scratch`: anything else, deleted
-    afterwards. `paths`: where each input lies, read-only; `inputs`: the same as content addresses.
+    afterwards. `paths`: where each input lies, read-only; `inputs`: the same as content addresses. `keep`: what long
+    work leaves for the next attempt; what comes out is the same to the byte whether it is used or not.
     """
 
     out: Path
     scratch: Path
     rng: Streams
     progress: Progress = silent
+    keep: Keep = NOT_KEPT
     inputs: Mapping[str, Ref] = field(default_factory=dict)
     paths: Mapping[str, Path] = field(default_factory=dict)
 

@@ -61,12 +61,12 @@ def start(space):
     """Start `vlmunl ARGS` with the toy stages as a process."""
     started = []
 
-    def begin(*args, **env):
+    def begin(*args, stdout=subprocess.PIPE, **env):
         process = subprocess.Popen(
             [sys.executable, str(MAIN), *args],
             cwd=space,
             env={**os.environ, **env},
-            stdout=subprocess.PIPE,
+            stdout=stdout,
             stderr=subprocess.PIPE,
             text=True,
         )

@@ -2,7 +2,7 @@
 
 What they do is steered by environment variables, which worker processes inherit: TOY_SLEEP (seconds per cell),
 TOY_FAIL and TOY_KILL (the beginning of a cell's label), TOY_WEAK (seeds whose gate is to fail), TOY_LOG (a file
-that gets one line per call).
+that gets one line per call). TOY_STEPS has every cell work in steps, whose state it keeps (that loads torch).
 """
 
 from __future__ import annotations
@@ -26,12 +26,28 @@ def _begin(label, ctx):
     for step in range(4):
         ctx.progress(step, 4, "toy")
         time.sleep(float(os.environ.get("TOY_SLEEP", "0")) / 4)
+    if steps := int(os.environ.get("TOY_STEPS", "0")):
+        _steps(steps, ctx)
     if label.startswith(os.environ.get("TOY_KILL", "-")) and not Path(os.environ["TOY_ONCE"]).exists():
         Path(os.environ["TOY_ONCE"]).touch()
         os.kill(os.getpid(), signal.SIGKILL)
     if label.startswith(os.environ.get("TOY_FAIL", "-")):
         raise RuntimeError(f"{label} is told to fail")
     ctx.progress(4, 4, "")
+
+
+def _steps(steps, ctx):
+    """Work that keeps its state: so many steps of TOY_STEP seconds each; TOY_PIDS gets this process's number."""
+    part = ctx.keep.part("steps")
+    state = part.load() or {"done": 0}
+    with open(os.environ["TOY_PIDS"], "a") as file:
+        file.write(f"{os.getpid()} {state['done']}\n")
+    for done in range(state["done"] + 1, steps + 1):
+        time.sleep(float(os.environ.get("TOY_STEP", "0.05")))
+        ctx.progress(done, steps, "step")
+        if done < steps and part.due():
+            part.save(done, steps, {"done": done})
+    part.end(steps, lambda: {"done": steps})
 
 
 def _write(ctx, name, value):

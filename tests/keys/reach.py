@@ -154,6 +154,35 @@ TUNING = {
     "grid": (_GRID.format("0.1, 0.2, 0.3, 0.4, 0.5, 0.6"), ("unlearn/tuned/*", CHOSEN)),
 }
 
+SLURM = {
+    "partition": '"gpu"',
+    "account": '"ours"',
+    "qos": '"long"',
+    "constraint": '"a100|h100"',
+    "gpus": "2",
+    "cpus": "8",
+    "memory": '"64G"',
+    "time": '"2-00:00:00"',
+    "extra": '["--exclude=node7"]',
+    "setup": '["module load cuda"]',
+    "parallel": "3",
+    "warning": "300",
+}
+SLURM_STAGES = (
+    "data",
+    "imprint",
+    "gate",
+    "probe",
+    "unlearn",
+    "eval",
+    "attack",
+    "select",
+    "meta",
+    "aggregate",
+    "tables",
+    "sync",
+)
+
 
 REACH: dict[str, tuple[str, tuple[str, ...]]] = {
     "study.name": ('study.name="other"', (RESULTS, JUDGED)),
@@ -246,6 +275,11 @@ REACH: dict[str, tuple[str, tuple[str, ...]]] = {
     "claims.when": ('claims.one.when="ga.wcr.lower > 1"', (RESULTS,)),
     "tables.figures": ("tables.figures=false", ("tables",)),
     "sync.repo": ('sync.repo="me/mine"', ()),
+    **{f"slurm.{key}": (f"slurm.{key}={value}", ()) for key, value in SLURM.items()},
+    **{
+        f"slurm.{stage}": (f"slurm.{stage}={{ {', '.join(f'{k} = {v}' for k, v in SLURM.items())} }}", ())
+        for stage in SLURM_STAGES
+    },
 }
 FEW = ("gate.min_identities=2", "tuning.people=1")
 _OWN = ('benchmark.id="folder"', 'benchmark.path="tests/keys/people"', *FEW)

@@ -76,6 +76,7 @@ class Asker:
             max_new_tokens=self.config.max_new_tokens,
             batch_size=self.config.batch_size,
             progress=lambda done, total, note: tell(done, total, f"{name}: {note}"),
+            keep=self.ctx.keep,
             intervention=intervention,
         )
 

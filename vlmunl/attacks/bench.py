@@ -17,7 +17,7 @@ from vlmunl.errors import StudyError, VlmunlError
 from vlmunl.models.intervene import Intervention
 from vlmunl.models.vlm import VLM
 from vlmunl.rng import Streams
-from vlmunl.stage_types import Progress
+from vlmunl.stage_types import NOT_KEPT, Keep, Progress
 from vlmunl.stages import sides
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ class Bench:
     base: Callable[[], VLM]
     imprint: Callable[[], VLM]
     progress: Progress
+    keep: Keep = NOT_KEPT
     batch_size: int = 128
     notes: dict[str, float] = field(default_factory=dict)
 

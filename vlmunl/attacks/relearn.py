@@ -16,6 +16,7 @@ from vlmunl.models import adapters
 from vlmunl.models.chat import Turn
 from vlmunl.models.frozen_vision import remembered
 from vlmunl.models.loop import Diverged, Loss, Losses, Trainer, fit
+from vlmunl.models.resume import Stream
 from vlmunl.models.samples import Encoder, Sample
 from vlmunl.models.vlm import VLM
 from vlmunl.rng import isolated
@@ -108,7 +109,13 @@ def tuned(bench: Bench, steps: int, draw: Draw, name: str) -> VLM:
 
     try:
         with remembered(adapters.core(trainer.trained)):
-            curve = fit(trainer, lambda step: losses(draw(rng)), progress=bench.progress)
+            curve = fit(
+                trainer,
+                lambda step: losses(draw(rng)),
+                progress=bench.progress,
+                part=bench.keep.part("train"),
+                others=[Stream(rng)],
+            )
     except Diverged as error:
         done = len(error.details.get("curve", ()))
         raise bench.refused(float("nan"), done + 1) from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from vlmunl.commands.options import DryRun, Force, Jobs, Sets, StudyArg
+from vlmunl.commands.options import DryRun, Force, Jobs, Only, Sets, StudyArg
 
 EXAMPLES = ("vlmunl aggregate quick",)
 
@@ -12,6 +12,7 @@ EXAMPLES = ("vlmunl aggregate quick",)
 def aggregate(
     ctx: typer.Context,
     study: StudyArg,
+    only: Only = None,
     sets: Sets = None,
     jobs: Jobs = None,
     dry_run: DryRun = False,
@@ -20,4 +21,4 @@ def aggregate(
     """Write the run manifest, the verified results and the summary from what is verified now."""
     from vlmunl.commands.stage_command import do_stage
 
-    do_stage(ctx, "aggregate", study, sets=sets, jobs=jobs, dry_run=dry_run, force=force)
+    do_stage(ctx, "aggregate", study, only=only, sets=sets, jobs=jobs, dry_run=dry_run, force=force)

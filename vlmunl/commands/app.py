@@ -9,6 +9,7 @@ import typer
 
 from vlmunl.commands import (
     aggregate,
+    cancel,
     diff,
     doctor,
     eval_,
@@ -16,6 +17,7 @@ from vlmunl.commands import (
     gate,
     imprint,
     init,
+    logs,
     methods,
     models,
     routes,
@@ -23,6 +25,7 @@ from vlmunl.commands import (
     show,
     status,
     sync,
+    submit,
     tables,
     trace,
     unlearn,
@@ -78,6 +81,8 @@ def _globals(
 for _name, _module, _command, _panel in (
     ("init", init, init.init, "Do"),
     ("run", run, run.run, "Do"),
+    ("submit", submit, submit.submit, "Do"),
+    ("cancel", cancel, cancel.cancel, "Do"),
     ("fetch", fetch, fetch.fetch, "Do"),
     ("imprint", imprint, imprint.imprint, "Do one stage"),
     ("gate", gate, gate.gate, "Do one stage"),
@@ -87,6 +92,7 @@ for _name, _module, _command, _panel in (
     ("tables", tables, tables.tables, "Do one stage"),
     ("sync", sync, sync.sync, "Do"),
     ("status", status, status.status, "Look"),
+    ("logs", logs, logs.logs, "Look"),
     ("show", show, show.show, "Look"),
     ("trace", trace, trace.trace, "Look"),
     ("diff", diff, diff.diff, "Look"),

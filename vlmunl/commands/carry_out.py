@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from vlmunl.commands.session import Chosen, Session, headline
+from vlmunl.errors import Stopped
 from vlmunl.out import count, duration
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ class Request:
     force: bool = False
     dry_run: bool = False
     explain: bool = False
+    here: bool = False
+    """Compute on a login node too."""
 
 
 def carry_out(session: Session, request: Request) -> int:
@@ -47,16 +50,28 @@ def carry_out(session: Session, request: Request) -> int:
         preview(session, request, hits=True)
     if request.stage:
         refuse_if_nothing_can_run(session, request)
+    if not request.here:
+        refuse_on_login_node(session, request)
     began = time.monotonic()
-    outcome = execute(
-        session.plan,
-        session.store,
-        reporter(session.out),
-        chosen=request.chosen,
-        jobs=request.jobs,
-        force=request.force,
-        debug=session.options.debug,
-    )
+    try:
+        outcome = execute(
+            session.plan,
+            session.store,
+            reporter(session.out),
+            chosen=request.chosen,
+            jobs=request.jobs,
+            force=request.force,
+            debug=session.options.debug,
+        )
+    except Stopped as stopped:
+        if stopped.warned:
+            from vlmunl.cluster.job import queue_again
+
+            queue_again(session.out.note, further=stopped.further)
+        raise
+    except KeyboardInterrupt as interrupted:
+        session.out.note(f"interrupted; {interrupted}" if str(interrupted) else "interrupted")
+        raise
     files = publish(session, outcome.board, request.chosen)
     code = exit_code(outcome, request.chosen)
     conclude(session, outcome, request, files, code, time.monotonic() - began)
@@ -68,16 +83,8 @@ def carry_out(session: Session, request: Request) -> int:
 
 def preview(session: Session, request: Request, *, hits: bool = False) -> int:
     """List what would run and why; with `hits` also what would not."""
-    from vlmunl.manifests.states import Board
-
-    names = [cell.name for cell in session.plan.cells if request.chosen(cell)]
-    board = Board(session.plan, session.store, forced=names if request.force else ())
-    would: set[str] = set()
-    lines = []
-    for name in names:
-        runs, why = foresee(board, board[name], would)
-        would |= {name} if runs else set()
-        lines.append((board[name], runs, why))
+    lines = foreseen(session, request)
+    would = [state.cell.name for state, runs, _ in lines if runs]
     width = max((len(state.cell.name) for state, _, _ in lines), default=0)
     for state, runs, why in lines:
         if runs or hits:
@@ -92,6 +99,33 @@ def preview(session: Session, request: Request, *, hits: bool = False) -> int:
         document = {"schema": 1, "study": session.plan.study.name, "dry_run": True, "cells": cells}
         session.out.document(document | {"estimates": estimates})
     return 0
+
+
+def foreseen(session: Session, request: Request) -> list[tuple[CellState, bool, str]]:
+    """Of each chosen cell its state, whether it would run, and why (not)."""
+    from vlmunl.manifests.states import Board
+
+    names = [cell.name for cell in session.plan.cells if request.chosen(cell)]
+    board = Board(session.plan, session.store, forced=names if request.force else ())
+    would: set[str] = set()
+    lines = []
+    for name in names:
+        runs, why = foresee(board, board[name], would)
+        would |= {name} if runs else set()
+        lines.append((board[name], runs, why))
+    return lines
+
+
+def refuse_on_login_node(session: Session, request: Request) -> None:
+    """Raise UsageError if a large model would compute on a node that is for logging in."""
+    from vlmunl.cluster.site import login_node
+
+    if not login_node():
+        return
+    from vlmunl.machine.guard import refuse_heavy
+
+    cells = [state.cell for state, runs, _ in foreseen(session, request) if runs]
+    refuse_heavy(cells, session.workspace.study_name(session.plan.study.path))
 
 
 def _estimates(session: Session, cells: Sequence[Cell]) -> list[dict[str, Any]]:
@@ -159,8 +193,7 @@ def refuse_if_nothing_can_run(session: Session, request: Request) -> None:
     for state in states:
         above = next((n for n in state.cell.needs if not board[n].done), None)
         if above is not None:
-            stage = session.plan.by_name[above].kind
-            command = {"data": "imprint", "probe": "unlearn", "select": "eval"}.get(stage, stage)
+            command = session.plan.by_name[above].command
             raise MissingInput(
                 f"{state.cell.name} needs {above}, which is not done",
                 f"first: vlmunl {command} {session.workspace.study_name(session.plan.study.path)}",

@@ -24,19 +24,22 @@ def doctor(
         str | None, typer.Argument(metavar="[STUDY]", help="Also say whether this study can run here.")
     ] = None,
 ) -> None:
-    """Say what this machine can run: devices, memory, versions, tools, and how large a model fits by which recipe.
+    """Say what this machine can run: devices, memory, versions, tools, how large a model fits by which recipe, and
+    where Slurm is, whether this is a login node and what the partitions offer.
 
     Exit code 4: something is missing for STUDY.
     """
     from dataclasses import asdict
 
+    from vlmunl.cluster.site import survey
     from vlmunl.commands.session import globals_of
     from vlmunl.machine.devices import devices
-    from vlmunl.machine.facts import facts
+    from vlmunl.machine.facts import facts, slurm_facts
     from vlmunl.machine.fit import table
 
     options = globals_of(ctx)
-    found, seen = facts(_store(options, study)), devices()
+    site, seen = survey(), devices()
+    found = [*facts(_store(options, study)), *slurm_facts(site)]
     fits = {device: table(device) for device in seen}
     for fact in found:
         options.out.line(f"{_MARKS[fact.verdict]} {fact.name:<22} {fact.found}")
@@ -45,6 +48,7 @@ def doctor(
     document: dict[str, Any] = {
         "schema": 1,
         "facts": [asdict(fact) for fact in found],
+        "slurm": asdict(site),
         "devices": [{**asdict(d), "fits": [asdict(need) for need in needs]} for d, needs in fits.items()],
     }
     missing: list[str] = []

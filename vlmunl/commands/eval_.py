@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from vlmunl.commands.options import DryRun, Force, Jobs, Methods, Seeds, Sets, StudyArg
+from vlmunl.commands.options import DryRun, Force, Here, Jobs, Methods, Only, Seeds, Sets, StudyArg
 
 EXAMPLES = (
     "vlmunl eval quick",
@@ -16,12 +16,14 @@ EXAMPLES = (
 def eval_(
     ctx: typer.Context,
     study: StudyArg,
+    only: Only = None,
     seed: Seeds = None,
     method: Methods = None,
     sets: Sets = None,
     jobs: Jobs = None,
     dry_run: DryRun = False,
     force: Force = False,
+    here: Here = False,
 ) -> None:
     """Ask every model by every route of the study: roles and methods whose seed passed the gate, and the base.
 
@@ -29,4 +31,16 @@ def eval_(
     """
     from vlmunl.commands.stage_command import do_stage
 
-    do_stage(ctx, "eval", study, seeds=seed, rows=method, sets=sets, jobs=jobs, dry_run=dry_run, force=force)
+    do_stage(
+        ctx,
+        "eval",
+        study,
+        only=only,
+        seeds=seed,
+        rows=method,
+        sets=sets,
+        jobs=jobs,
+        dry_run=dry_run,
+        force=force,
+        here=here,
+    )

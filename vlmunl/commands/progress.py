@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from vlmunl.commands.tracker import Tracker, describe, verdict
 from vlmunl.engine.messages import Advance
-from vlmunl.errors import VlmunlError
+from vlmunl.errors import Stopped, VlmunlError
 from vlmunl.manifests.plan import Cell
 from vlmunl.manifests.states import Board, CellState
 from vlmunl.out import Out, count, duration
@@ -42,9 +42,9 @@ class Plain:
         self.total = len(todo)
         self._say(f"  {count(len(todo), 'cell')} to run, {count(jobs, 'worker')}")
 
-    def started(self, cell: Cell) -> None:
-        """A worker was given the cell."""
-        self._tracker.started(cell)
+    def started(self, cell: Cell, device: str) -> None:
+        """A worker was given the cell; `device` is its accelerator, if it has one."""
+        self._tracker.started(cell, device)
 
     def advanced(self, step: Advance) -> None:
         """A running cell reports a step."""
@@ -53,9 +53,11 @@ class Plain:
     def ended(self, state: CellState, error: VlmunlError | None) -> None:
         """The cell's record is there, or it failed."""
         mine = state.cell.name in self._tracker.running
+        device = self._tracker.running[state.cell.name].device if mine else ""
         seconds = self._tracker.ended(state, error is not None)
         self.finished += 1
         text = f"done in {duration(seconds)}" if mine else "done by another process"
+        text += f" on {device}" if device else ""
         if state.gate is not None:
             text = verdict(state)
         self._say(
@@ -77,6 +79,10 @@ class Plain:
         if cells and set(cells) - set(self._tracker.foreign):
             self._say(f"  another process is at {', '.join(sorted(cells)[:4])}")
         self._tracker.foreign = tuple(cells)
+
+    def told(self, text: str) -> None:
+        """Something to know about the run itself."""
+        self._say(f"  {text}")
 
     def tick(self) -> None:
         """Called a few times per second."""
@@ -121,6 +127,9 @@ class Redrawn(Plain):
     def changed(self, states: Iterable[CellState]) -> None:
         self._tracker.changed(states)
 
+    def told(self, text: str) -> None:
+        self.display.console.print(f"  {text}", markup=False)
+
     def elsewhere(self, cells: Collection[str]) -> None:
         self._tracker.foreign = tuple(cells)
 
@@ -154,4 +163,6 @@ def warnings_of(state: CellState) -> list[str]:
 def _failure(error: VlmunlError | None) -> str:
     if error is None:
         return ""
+    if isinstance(error, Stopped):
+        return f"stopped: {error.message}"
     return f"FAILED: {error.message}" + (f"\n      {error.hint}" if error.hint else "")

@@ -6,14 +6,11 @@ from typing import Annotated
 
 import typer
 
-from vlmunl.commands.options import DryRun, Jobs, Sets, StudyArg
+from vlmunl.commands.options import DryRun, Here, Jobs, Only, Sets, StudyArg
 
 EXAMPLES = ("vlmunl run quick", "vlmunl run quick --dry-run", "vlmunl run quick --only imprint --only gate --jobs 4")
 
-Only = Annotated[
-    list[str] | None,
-    typer.Option("--only", metavar="CELLS", help="Only these: a stage or the beginning of a cell's name. Repeatable."),
-]
+Slurm = Annotated[bool, typer.Option("--slurm", help="Submit it as Slurm jobs instead, as `vlmunl submit` does.")]
 Explain = Annotated[bool, typer.Option("--explain", help="First say of every cell why it runs, or does not.")]
 
 
@@ -25,6 +22,8 @@ def run(
     sets: Sets = None,
     dry_run: DryRun = False,
     explain: Explain = False,
+    slurm: Slurm = False,
+    here: Here = False,
 ) -> None:
     """Do all that is missing of a study, and show the results.
 
@@ -36,4 +35,12 @@ def run(
 
     session = open_session(ctx, study, sets, write=not dry_run)
     chosen = chooser(session.plan, only=only)
-    raise typer.Exit(carry_out(session, Request(chosen=chosen, jobs=jobs, dry_run=dry_run, explain=explain)))
+    if slurm:
+        from vlmunl.commands.submit import hand_over
+        from vlmunl.errors import UsageError
+
+        if jobs is not None or explain:
+            raise UsageError("--slurm goes with neither --jobs nor --explain", "see: vlmunl submit --help")
+        return hand_over(session, chosen, sets=sets or (), dry_run=dry_run)
+    request = Request(chosen=chosen, jobs=jobs, dry_run=dry_run, explain=explain, here=here)
+    raise typer.Exit(carry_out(session, request))

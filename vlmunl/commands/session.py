@@ -103,23 +103,23 @@ def chooser(
     seeds: Sequence[int] | None = None,
     rows: Sequence[str] | None = None,
 ) -> Chosen:
-    """Which cells are meant. `only` names cells or their beginnings (`eval`, `imprint/gold`); cells without a seed
-    or a row of their own stay in when seeds or rows are given, but for probes that none of these rows asks for.
+    """Which cells are meant. `only` names cells or their beginnings (`eval`, `imprint/gold`, `meta/`); cells without a
+    seed or a row of their own stay in when seeds or rows are given, but for probes that none of these rows asks for.
 
     Raises:
         UsageError: a name or a number fits no cell of the study.
     """
-    names = [cell.name for cell in plan.cells]
+    names = [cell.name for cell in plan.cells if not stages or cell.kind in stages]
     for text in only or ():
-        if not any(_below(name, text) for name in names):
-            raise _no_cell("--only", text, {part for name in names for part in _beginnings(name)})
+        if not any(below(name, text) for name in names):
+            raise no_cell("--only", text, {part for name in names for part in _beginnings(name)})
     for seed in seeds or ():
         if seed not in plan.study.study.seeds:
-            raise _no_cell("--seed", str(seed), map(str, plan.study.study.seeds))
+            raise no_cell("--seed", str(seed), map(str, plan.study.study.seeds))
     known = {cell.row for cell in plan.cells if cell.row is not None and (not stages or cell.kind in stages)}
     for row in rows or ():
         if row not in known:
-            raise _no_cell("--method", row, known)
+            raise no_cell("--method", row, known)
 
     asked = {name for cell in plan.cells if cell.row in (rows or ()) for name in cell.needs}
 
@@ -130,7 +130,7 @@ def chooser(
 
     def chosen(cell: Cell) -> bool:
         return (
-            (not only or any(_below(cell.name, text) for text in only))
+            (not only or any(_meant(cell.name, text, plan) for text in only))
             and (not stages or cell.kind in stages)
             and (not seeds or cell.seed is None or cell.seed in seeds)
             and of_rows(cell)
@@ -139,7 +139,13 @@ def chooser(
     return chosen
 
 
-def _below(name: str, beginning: str) -> bool:
+def _meant(name: str, text: str, plan: Plan) -> bool:
+    """A cell's full name means that cell alone, though the names of others may begin with it."""
+    return name == text if text in plan.by_name else below(name, text)
+
+
+def below(name: str, beginning: str) -> bool:
+    """Is it this cell, or one whose name begins with it?"""
     beginning = beginning.rstrip("/")
     return name == beginning or name.startswith(f"{beginning}/")
 
@@ -149,7 +155,8 @@ def _beginnings(name: str) -> list[str]:
     return ["/".join(parts[: i + 1]) for i in range(len(parts))]
 
 
-def _no_cell(option: str, text: str, known: object) -> Exception:
+def no_cell(option: str, text: str, known: object) -> Exception:
+    """The error for a name that fits nothing, with the nearest that are known."""
     from collections.abc import Iterable
     from difflib import get_close_matches
 

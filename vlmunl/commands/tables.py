@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from vlmunl.commands.options import DryRun, Force, Jobs, Sets, StudyArg
+from vlmunl.commands.options import DryRun, Force, Jobs, Only, Sets, StudyArg
 
 EXAMPLES = ("vlmunl tables quick",)
 
@@ -12,6 +12,7 @@ EXAMPLES = ("vlmunl tables quick",)
 def tables(
     ctx: typer.Context,
     study: StudyArg,
+    only: Only = None,
     sets: Sets = None,
     jobs: Jobs = None,
     dry_run: DryRun = False,
@@ -20,4 +21,4 @@ def tables(
     """Write tables, figures and number macros from the verified results."""
     from vlmunl.commands.stage_command import do_stage
 
-    do_stage(ctx, "tables", study, sets=sets, jobs=jobs, dry_run=dry_run, force=force)
+    do_stage(ctx, "tables", study, only=only, sets=sets, jobs=jobs, dry_run=dry_run, force=force)

@@ -22,6 +22,7 @@ class _Running:
     cell: Cell
     began: float
     step: Advance | None = None
+    device: str = ""
     step_one: float | None = None  # when its first step was reported: loading is not part of the rate
 
 
@@ -54,10 +55,10 @@ class Tracker:
                 line.total += 1
                 line.done += cell.name not in todo
 
-    def started(self, cell: Cell) -> None:
+    def started(self, cell: Cell, device: str = "") -> None:
         line = self.lines.setdefault(line_of(cell), _Line())
         line.began = line.began or time.monotonic()
-        self.running[cell.name] = _Running(cell, time.monotonic())
+        self.running[cell.name] = _Running(cell, time.monotonic(), device=device)
 
     def advanced(self, step: Advance) -> None:
         running = self.running.get(step.cell)
@@ -113,10 +114,12 @@ def line_of(cell: Cell) -> str:
 
 
 def describe(running: _Running) -> str:
-    """`npo_wide seed 1   step 31/60   loss 2.13   0:07 left`."""
+    """`npo_wide seed 1   gpu 0   31/60   loss 2.13   0:07 left`; the device where there are accelerators."""
     cell, step = running.cell, running.step
     who = cell.row or cell.stage.name
     parts = [who if cell.seed is None else f"{who} seed {cell.seed}"]
+    if running.device:
+        parts.append(running.device)
     if step is None or step.total <= 0:
         parts.append("starting")
         return "   ".join(parts)

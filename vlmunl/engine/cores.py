@@ -1,4 +1,4 @@
-"""How many cores this process may really use: affinity, the cgroup's quota, the Slurm job."""
+"""How many cores this process may really use: affinity, the cgroup's quota, the Slurm job, manners on a login node."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import os
 from pathlib import Path
 
 _CGROUP = Path("/sys/fs/cgroup")
+LOGIN = 4
+"""Cores that are used of a login node, which is everybody's."""
 
 
 def usable_cores(cgroup: Path = _CGROUP, own: Path = Path("/proc/self/cgroup")) -> int:
     """At least 1; never the whole login node when less is granted."""
-    limits = [_affinity(), _quota(cgroup, own), _slurm()]
+    limits = [_affinity(), _quota(cgroup, own), _slurm(), _login()]
     return max(1, min(limit for limit in limits if limit is not None))
 
 
@@ -22,8 +24,18 @@ def _affinity() -> int:
 
 
 def _slurm() -> int | None:
-    text = os.environ.get("SLURM_CPUS_PER_TASK", "")
-    return int(text) if text.isdigit() and int(text) > 0 else None
+    """Those of the task, else those that the job has of this node: not every site binds its jobs to them."""
+    for name in ("SLURM_CPUS_PER_TASK", "SLURM_CPUS_ON_NODE"):
+        text = os.environ.get(name, "")
+        if text.isdigit() and int(text) > 0:
+            return int(text)
+    return None
+
+
+def _login() -> int | None:
+    from vlmunl.cluster.site import login_node
+
+    return LOGIN if login_node() else None
 
 
 def _quota(root: Path, own: Path) -> int | None:

@@ -25,12 +25,13 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True)
 class Advance:
-    """A running cell got on by some steps."""
+    """A running cell got on by some steps. `keeps` says whether it would stop at the next one with its state kept."""
 
     cell: str
     done: int
     total: int
     note: str
+    keeps: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import os
 import shutil
 import signal
 import tempfile
+import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 from vlmunl.engine.messages import Advance, Finished, Job
+from vlmunl.engine.orders import NOW, STOP, UNHEARD
 from vlmunl.engine.worker import work
 from vlmunl.errors import CellFailed
+from vlmunl.machine.accelerators import Accelerator
 from vlmunl.processes import Processes
 
 Message = Advance | Finished
@@ -29,15 +34,24 @@ _LEAVING = 1.0
 class _Worker:
     process: SpawnProcess
     pipe: Connection
+    orders: Connection
     log: Path | None
+    slot: int
     job: Job | None = None
+    keeps: bool = False
+
+    def order(self, word: bytes) -> None:
+        """Tell a busy worker something (`vlmunl.engine.orders`)."""
+        with contextlib.suppress(OSError):  # it is gone
+            os.write(self.orders.fileno(), word)
 
 
 @dataclass
 class Pool:
     """At most `size` workers on one store. Use in a `with` block: leaving it ends them all.
 
-    A cell that trains or scores is done by as many processes as `plan` says. What workers print goes to a private log,
+    A cell that trains or scores is done by as many processes as `plan` says. Of `devices` each worker sees one, in
+    turn; without any it sees what there is. What workers print goes to a private log,
     whose tail is quoted when one dies; with `debug` to the terminal.
     """
 
@@ -46,6 +60,7 @@ class Pool:
     warm: tuple[str, ...] = ()
     debug: bool = False
     plan: Processes = Processes()
+    devices: tuple[Accelerator, ...] = ()
     _workers: list[_Worker] = field(default_factory=list)
     _logs: Path | None = None
 
@@ -74,12 +89,28 @@ class Pool:
         while len(self._workers) < min(count, self.size):
             self._spawn()
 
-    def submit(self, job: Job) -> None:
-        """Give a cell to an idle worker, a new one if all are busy."""
+    def submit(self, job: Job) -> str:
+        """Give a cell to an idle worker, a new one if all are busy; returns the name of its device, or ""."""
         worker = next((w for w in self._workers if w.job is None and w.process.is_alive()), None) or self._spawn()
-        worker.job = job
+        worker.job, worker.keeps = job, False
         with contextlib.suppress(OSError):  # it died just now; `receive` will see that
             worker.pipe.send(job)
+        device = self._device(worker.slot)
+        return device.name if device is not None else ""
+
+    def ask_to_stop(self) -> None:
+        """Have busy workers save what their cells can take up again, and end these cells."""
+        for worker in self._workers:
+            if worker.job is not None:
+                worker.order(STOP)
+
+    @property
+    def saving(self) -> list[str]:
+        """The cells whose state will be kept at their next step if a stop is asked for."""
+        return [worker.job.cell for worker in self._workers if worker.job is not None and worker.keeps]
+
+    def _device(self, slot: int) -> Accelerator | None:
+        return self.devices[slot % len(self.devices)] if self.devices else None
 
     def receive(self, timeout: float) -> list[Message]:
         """What workers report within `timeout` seconds; the cell of one that died counts as failed."""
@@ -98,11 +129,18 @@ class Pool:
     def _spawn(self) -> _Worker:
         context = multiprocessing.get_context("spawn")
         mine, theirs = context.Pipe()
+        heard, orders = context.Pipe(duplex=False)
         log = None if self._logs is None else self._logs / f"{time.monotonic_ns()}.log"
-        process = context.Process(target=work, args=(theirs, self.store, log, self.warm, self.plan), daemon=True)
-        process.start()
+        taken = {worker.slot for worker in self._workers}
+        slot = next(number for number in range(len(taken) + 1) if number not in taken)
+        device = self._device(slot)
+        given = (theirs, heard, self.store, log, self.warm, self.plan, dict(device.environ) if device else {})
+        process = context.Process(target=work, args=given, daemon=True)
+        with _undisturbed():
+            process.start()
         theirs.close()
-        worker = _Worker(process, mine, log)
+        heard.close()
+        worker = _Worker(process, mine, orders, log, slot)
         self._workers.append(worker)
         return worker
 
@@ -114,6 +152,8 @@ class Pool:
                 messages.append(message)
                 if isinstance(message, Finished):
                     worker.job = None
+                else:
+                    worker.keeps = message.keeps
         except (EOFError, OSError):
             messages += self._bury(worker)
         return messages
@@ -122,6 +162,7 @@ class Pool:
         worker.process.join(_GRACE)
         self._workers.remove(worker)
         worker.pipe.close()
+        worker.orders.close()
         if worker.job is None:
             return []
         cell = worker.job.cell
@@ -135,6 +176,7 @@ class Pool:
                 with contextlib.suppress(OSError):
                     worker.pipe.send(None)
             else:
+                worker.order(NOW)
                 worker.process.terminate()
         leaving = time.monotonic() + _LEAVING  # a signal while it cleans up would leave semaphores behind
         for worker in self._workers:
@@ -148,7 +190,21 @@ class Pool:
                 worker.process.kill()
                 worker.process.join()
             worker.pipe.close()
+            worker.orders.close()
         self._workers.clear()
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """What is started inside hears of no SIGINT or SIGUSR1 until it is ready to: they go to whole process groups."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, UNHEARD)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _cause(code: int | None) -> str:

@@ -18,7 +18,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from vlmunl.keys import key_params
 from vlmunl.processes import Processes
 from vlmunl.rng import isolated
 from vlmunl.stage_execute import streams_of
-from vlmunl.stage_types import Context, Stage, StageFunction
+from vlmunl.stage_types import NOT_KEPT, Context, Stage, StageFunction
 
 _LOOK = 0.1
 """Seconds between two looks after the other ranks."""
@@ -74,7 +74,8 @@ class Team:
         return self.plan.of(stage.name).told()
 
     def call(self, stage: Stage, function: StageFunction, config: Any, context: Context) -> Mapping[str, Any]:
-        """The stage's function, by all processes where it has work for them.
+        """The stage's function, by all processes where it has work for them. Several keep no state for a next attempt:
+        each has a part of it, and they would have to stop at one step, so a stopped cell begins at the beginning.
 
         Raises:
             RankFailed: another process failed or died.
@@ -93,7 +94,7 @@ class Team:
         try:
             with watch, _member(self._store, number, 0, plan):
                 try:
-                    metrics = function(config, context)
+                    metrics = function(config, replace(context, keep=NOT_KEPT))
                 except BaseException as error:  # before the group is left, which the others would take for a fault
                     watch.stop(error)
                     raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
@@ -11,12 +12,14 @@ from vlmunl.engine.cores import usable_cores
 from vlmunl.engine.launched import is_launched, plan_of
 from vlmunl.engine.messages import Advance, Finished, Job
 from vlmunl.engine.order import priorities
-from vlmunl.errors import CellFailed, VlmunlError
+from vlmunl.errors import CellFailed, Stopped, VlmunlError
 from vlmunl.keys import key_params
 from vlmunl.manifests.plan import Cell, Plan
 from vlmunl.manifests.states import Board, CellState, Inputs
+from vlmunl.out import count
 from vlmunl.stage import External, input_refs
-from vlmunl.store import Record, Store
+from vlmunl.stage_execute import job_env
+from vlmunl.store import Record, Store, partial
 
 if TYPE_CHECKING:
     from vlmunl.engine.pool import Pool
@@ -30,22 +33,26 @@ class Reporter(Protocol):
     """Who is told what happens. All calls come from the scheduler's thread."""
 
     def begin(self, board: Board, todo: Collection[str], jobs: int) -> None: ...
-    def started(self, cell: Cell) -> None: ...
+    def started(self, cell: Cell, device: str) -> None: ...
     def advanced(self, step: Advance) -> None: ...
     def ended(self, state: CellState, error: VlmunlError | None) -> None: ...
     def changed(self, states: Iterable[CellState]) -> None: ...
     def elsewhere(self, cells: Collection[str]) -> None: ...
+    def told(self, text: str) -> None: ...
     def tick(self) -> None: ...
     def close(self) -> None: ...
 
 
 @dataclass(kw_only=True)
 class Outcome:
-    """What a run did: cells run here, cells that another process did meanwhile, errors by cell."""
+    """What a run did: cells run here, cells that another process did meanwhile, errors by cell
+    (those of `stopped` ones too: a signal reached their worker).
+    """
 
     board: Board
     ran: list[str] = field(default_factory=list)
     taken: list[str] = field(default_factory=list)
+    stopped: list[str] = field(default_factory=list)
     errors: dict[str, VlmunlError] = field(default_factory=dict)
 
 
@@ -64,7 +71,8 @@ def execute(
     A cell that fails blocks only what needs it; a failed gate blocks the rest of its seed.
 
     Raises:
-        KeyboardInterrupt, Stopped: a signal came; the workers have ended, finished cells are kept.
+        KeyboardInterrupt, Stopped: a signal came; the workers have ended, finished cells are kept, and so is the state
+            of those that were training or asking questions, if they could save it in time.
     """
     names = [cell.name for cell in plan.cells if chosen(cell)]
     board = Board(plan, store, forced=names if force else ())
@@ -74,13 +82,18 @@ def execute(
         return run.outcome
     from vlmunl.engine.pool import Pool  # what starts processes is not loaded to find that nothing is to be done
     from vlmunl.engine.signals import Watch
+    from vlmunl.machine.accelerators import accelerators
 
     together = plan_of(plan.study.distributed.plan())
     alone = together.count == 1  # else one cell at a time has all the accelerators, unless `jobs` says otherwise
-    size = 1 if is_launched() else max(1, min(jobs or (usable_cores() if alone else 1), len(todo)))
+    devices = accelerators() if alone and not is_launched() else ()
+    usual = len(devices) or (usable_cores() if alone else 1)
+    size = 1 if is_launched() else max(1, min(jobs or usual, len(todo)))
     warm = tuple(dict.fromkeys(board.plan.by_name[n].stage.run.partition(":")[0] for n in todo))
-    with Watch() as watch, Pool(store.root, size, warm, debug, together) as pool:
+    with Watch() as watch, Pool(store.root, size, warm, debug, together, devices) as pool:
         reporter.begin(board, todo, size)
+        if devices and size > len(devices):
+            reporter.told(f"{count(size, 'worker')} share {count(len(devices), 'accelerator')}")
         try:
             pool.start(size)
             run.loop(pool, watch)
@@ -97,6 +110,7 @@ class _Run:
         self.outcome = Outcome(board=board)
         self.priority = priorities(board.plan)
         self.tried: set[str] = set()
+        self.before: dict[str, str] = {}
         self.forced = frozenset(board.forced)
 
     def todo(self) -> list[str]:
@@ -115,23 +129,61 @@ class _Run:
         return state.ready and not state.done
 
     def loop(self, pool: Pool, watch: Watch) -> None:
-        """Until no cell is running, here or elsewhere, and none can start."""
+        """Until no cell is running, here or elsewhere, and none can start.
+
+        Raises:
+            KeyboardInterrupt, Stopped: a signal came, and there was more to do.
+        """
         polled = time.monotonic()
         while True:
-            watch.check()
+            if watch.came is not None:
+                self._stop(pool, watch)
+                return
             foreign = self._assign(pool)
             if not pool.busy and not foreign:
                 return
             self.reporter.elsewhere(foreign)
-            for message in pool.receive(TICK):
-                if isinstance(message, Advance):
-                    self.reporter.advanced(message)
-                else:
-                    self._end(message)
+            self._hear(pool)
             if foreign and time.monotonic() - polled >= 2 * TICK:
                 polled = time.monotonic()
                 self._look_elsewhere(foreign)
             self.reporter.tick()
+
+    def _hear(self, pool: Pool) -> None:
+        for message in pool.receive(TICK):
+            if isinstance(message, Advance):
+                self.reporter.advanced(message)
+            else:
+                self._end(message)
+
+    def _stop(self, pool: Pool, watch: Watch) -> None:
+        """Let running cells save their state or end, as long as the signal allows.
+
+        A warning comes early enough for all of them; on other signals only those are waited for that will save.
+
+        Raises:
+            KeyboardInterrupt, Stopped: there was more to do.
+        """
+        pool.ask_to_stop()
+        until, warned, busy = time.monotonic() + watch.grace, watch.came == signal.SIGUSR1, pool.busy
+        if pool.busy if warned else pool.saving:
+            self.reporter.told(f"{watch.name}: {count(len(busy), 'cell')} may save its state first; again to stop now")
+        while (pool.busy if warned else pool.saving) and time.monotonic() < until and not watch.again:
+            self._hear(pool)
+            self.reporter.tick()
+        if pool.busy or self.outcome.stopped or any(self._missing(self.board[n]) for n in self.names - self.tried):
+            left = {name: step for name in dict.fromkeys(busy) if (step := self._left_at(name))}
+            told = ", ".join(f"{name} goes on from {step}" for name, step in left.items())
+            further = bool(self.outcome.ran) or any(self.before[name] != step for name, step in left.items())
+            raise watch.error(told or "what is finished is kept", further=further)
+
+    def _left_at(self, name: str) -> str:
+        """`31 of 60` steps (or questions) of a cell that can be taken up again there, else ""."""
+        key = self.board[name].key
+        listed = partial.read(self.board.store.root, key) if key is not None else None
+        if listed is None or self.board[name].done:
+            return ""
+        return f"{listed.last.done} of {listed.last.total}"
 
     def _assign(self, pool: Pool) -> list[str]:
         """Hand out cells; returns those left alone because another process is at them."""
@@ -158,15 +210,17 @@ class _Run:
         cell = state.cell
         assert state.inputs is not None, "a ready cell has its inputs"
         self.tried.add(name)
-        self.reporter.started(cell)
         if cell.collects and (error := self._put_manifest()) is not None:
             self.outcome.errors[name] = error
+            self.reporter.started(cell, "")
             self.reporter.ended(state, error)
             return
+        self.before[name] = self._left_at(name)
         forced = name in self.forced
-        pool.submit(
+        device = pool.submit(
             Job(cell=name, stage=cell.stage, config=cell.config, inputs=state.inputs, seed=cell.seed, force=forced)
         )
+        self.reporter.started(cell, device)
 
     def _put_manifest(self) -> VlmunlError | None:
         """Store the run manifest, which the results are made from; the error if the store takes no more."""
@@ -180,6 +234,8 @@ class _Run:
 
     def _end(self, message: Finished) -> None:
         name, error = message.cell, message.error
+        if isinstance(error, Stopped):
+            self.outcome.stopped.append(name)
         if error is None:
             self.outcome.ran.append(name)
         else:
@@ -206,7 +262,7 @@ class _Run:
             inputs=input_refs(state.inputs),
             outcome="error",
             error=error.message,
-            env={"external": _places(state.inputs)} | ({"hint": error.hint} if error.hint else {}),
+            env={"external": _places(state.inputs)} | ({"hint": error.hint} if error.hint else {}) | job_env(),
         )
         try:
             self.board.store.write_record(record)

@@ -5,15 +5,17 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
-import signal
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
+from vlmunl.cluster.job import LOG, current
 from vlmunl.engine.messages import Advance, Finished, Job
+from vlmunl.engine.orders import Orders
 from vlmunl.engine.ranks import Team
 from vlmunl.errors import CellFailed, Stopped, VlmunlError
 from vlmunl.processes import Processes
@@ -30,12 +32,23 @@ _EVERY = 0.1
 """Seconds between two progress messages of one cell."""
 
 
-def work(pipe: Connection, store: Path, log: Path | None, warm: tuple[str, ...], plan: Processes) -> None:
+def work(
+    pipe: Connection,
+    heard: Connection,
+    store: Path,
+    log: Path | None,
+    warm: tuple[str, ...],
+    plan: Processes,
+    environ: Mapping[str, str],
+) -> None:
     """The main function of a worker. `warm` names modules to import while there is nothing else to do.
 
-    `plan` is by how many processes a cell is done.
+    `heard` is where the scheduler says to stop, `plan` is by how many processes a cell is done, and `environ` shows
+    the worker its device.
     """
-    _prepare(log)
+    orders = Orders(heard)
+    orders.listen()
+    _prepare(log, environ)
     opened = Store.open(store, create=False)
     modules = list(warm)
     with contextlib.suppress(EOFError, OSError), Team(plan) as team:  # the scheduler is gone
@@ -46,25 +59,20 @@ def work(pipe: Connection, store: Path, log: Path | None, warm: tuple[str, ...],
             job: Job | None = pipe.recv()
             if job is None:
                 return
-            pipe.send(_run(job, opened, pipe, team))
+            pipe.send(_run(job, opened, pipe, team, orders))
 
 
-def _prepare(log: Path | None) -> None:
+def _prepare(log: Path | None, environ: Mapping[str, str]) -> None:
     os.environ.update(ENVIRONMENT)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the scheduler gets it too, and ends its workers in order
-    signal.signal(signal.SIGTERM, _leave)
+    os.environ.update(environ)  # before anything looks for devices
+    if (here := current()) is not None and here.log:
+        os.environ[LOG] = here.log  # of the job, which standard output will not tell any more
     threading.Thread(target=_follow_parent, daemon=True).start()
     if log is not None:
         fd = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         os.dup2(fd, 1)
         os.dup2(fd, 2)
         os.close(fd)
-
-
-def _leave(signum: int, frame: object) -> None:
-    """Unwind, so that the cell's claim and scratch directory are removed."""
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    sys.exit(128 + signum)
 
 
 def _follow_parent() -> None:
@@ -88,15 +96,16 @@ def _one_thread() -> None:
         torch.set_num_threads(1)
 
 
-def _run(job: Job, store: Store, pipe: Connection, team: Team) -> Finished:
-    last = 0.0
+def _run(job: Job, store: Store, pipe: Connection, team: Team, orders: Orders) -> Finished:
+    last, kept = 0.0, False
+    stop = orders.next_cell()
 
     def progress(done: int, total: int, note: str) -> None:
-        nonlocal last
+        nonlocal last, kept
         now = time.monotonic()
-        if now - last >= _EVERY or done >= total:
-            last = now
-            pipe.send(Advance(cell=job.cell, done=done, total=total, note=note))
+        if now - last >= _EVERY or done >= total or kept is not stop.heeded:
+            last, kept = now, stop.heeded
+            pipe.send(Advance(cell=job.cell, done=done, total=total, note=note, keeps=kept))
 
     store.refresh()
     try:
@@ -111,6 +120,7 @@ def _run(job: Job, store: Store, pipe: Connection, team: Team) -> Finished:
             force=job.force,
             progress=progress,
             caller=team,
+            stop=stop,
         )
     except VlmunlError as error:
         return Finished(cell=job.cell, error=error)
@@ -118,4 +128,6 @@ def _run(job: Job, store: Store, pipe: Connection, team: Team) -> Finished:
         return Finished(cell=job.cell, error=Stopped(f"{job.cell} was interrupted"))
     except Exception as error:  # the store itself gave way: a full disk, a lost mount
         return Finished(cell=job.cell, error=CellFailed(f"{job.cell} failed: {type(error).__name__}: {error}"))
+    finally:
+        stop.heeded = False
     return Finished(cell=job.cell)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 from uuid import uuid4
 
+from vlmunl.cluster.site import Site
 from vlmunl.engine.cores import usable_cores
 
 Verdict = Literal["ok", "note", "missing"]
@@ -117,14 +118,28 @@ def _promises(store: Path) -> Fact:
 def _tools() -> Iterator[Fact]:
     wanted = {
         "TeX": (("latexmk", "pdflatex"), "the paper is not built"),
-        "Slurm": (("sbatch",), "cells run on this machine"),
         "Chromium": (("chromium", "chromium-browser", "google-chrome"), "no pictures of HTML pages"),
     }
     for name, (programs, without) in wanted.items():
         path = next((found for program in programs if (found := shutil.which(program))), None)
-        job = f", in job {os.environ['SLURM_JOB_ID']}" if name == "Slurm" and os.environ.get("SLURM_JOB_ID") else ""
-        told = f"{path}{job}" if path else f"not here: {without}"
-        yield Fact(name=name, found=told, verdict="ok" if path else "note")
+        yield Fact(name=name, found=path or f"not here: {without}", verdict="ok" if path else "note")
+
+
+def slurm_facts(site: Site) -> Iterator[Fact]:
+    """What this machine is to its cluster, and what the cluster offers."""
+    if not site.slurm:
+        found = "sbatch is here, but no slurm.conf" if shutil.which("sbatch") else "not here"
+        yield Fact(name="Slurm", found=f"{found}: cells run on this machine", verdict="note")
+        return
+    if site.login_node:
+        told = "this is a login node: large models compute in jobs (vlmunl submit STUDY), here only with --here"
+    else:
+        told = f"this is a compute node, in job {site.job}" if site.job else "this is a compute node, in a job"
+    yield Fact(name="Slurm", found=told)
+    if site.trouble:
+        yield Fact(name="partitions", found=site.trouble, verdict="note")
+    for part in site.partitions:
+        yield Fact(name=f"partition {part.name}", found=str(part), verdict="ok" if part.up else "note")
 
 
 def hub_cache() -> Path:

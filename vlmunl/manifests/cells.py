@@ -12,6 +12,16 @@ from vlmunl.stage_types import External, Stage
 
 DATA, BASE_EVAL, AGGREGATE, TABLES = "data", "eval/base", "aggregate", "tables"
 CHANCE_EVAL = "eval/chance"
+STAGES_OF: Mapping[str, tuple[str, ...]] = {
+    "imprint": ("data", "imprint"),
+    "gate": ("gate",),
+    "unlearn": ("probe", "unlearn"),
+    "eval": ("eval", "select", "attack", "scout", "search"),
+    "aggregate": ("meta", "aggregate"),
+    "tables": ("tables",),
+}
+"""Command -> the stages whose cells it does."""
+_COMMANDS = {stage: command for command, stages in STAGES_OF.items() for stage in stages}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +54,11 @@ class Cell:
     def kind(self) -> str:
         """The stage in whose place the cell stands: that of a model made elsewhere, or of chance; else its own."""
         return self.name.partition("/")[0] if self.stage.name in ("checkpoint", "chance") else self.stage.name
+
+    @property
+    def command(self) -> str:
+        """The command that does it, by itself or with others."""
+        return _COMMANDS[self.kind]
 
     @cached_property
     def needs(self) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from vlmunl.manifests.distributed import check_distributed
 from vlmunl.manifests.known import Known, RouteLike
 from vlmunl.manifests.probes import probe_cells
 from vlmunl.manifests.schema import Problem, cut, join, unknown
+from vlmunl.manifests.slurm import check_slurm
 from vlmunl.manifests.study import BenchmarkSection, GateSection, ImprintSection, MethodPlan, RoutesSection, Study
 from vlmunl.manifests.tuning import check_sizes, check_tuning
 from vlmunl.methods.parts import families, probes_of
@@ -37,6 +38,7 @@ def check(study: Study, names: Known) -> None:
     _attacks(study, chosen)
     _quantised(study, chosen)
     check_distributed(study)
+    check_slurm(study.slurm)
     attacker.check_attacker(study, names, chosen)
     meta.check_meta(study)
     for method in study.methods:

@@ -17,6 +17,7 @@ from vlmunl.manifests.known import Known, known
 from vlmunl.manifests.meta import read_meta
 from vlmunl.manifests.methods import read_methods
 from vlmunl.manifests.schema import Problem, found, hints, join, read, read_given, unknown
+from vlmunl.manifests.slurm import SlurmSection
 from vlmunl.manifests.study import (
     BenchmarkSection,
     CheckpointsSection,
@@ -54,6 +55,7 @@ _SECTIONS: dict[str, type] = {
     "evidence": EvidenceSection,
     "tables": TablesSection,
     "sync": SyncSection,
+    "slurm": SlurmSection,
 }
 SECTIONS = (*_SECTIONS, "imprint", "methods", "tuning", "attacker", "meta", "claims")
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from vlmunl.manifests.schema import Pattern, Range
+from vlmunl.manifests.slurm import SlurmSection
 from vlmunl.methods.language import Recipe as MethodRecipe
 from vlmunl.metrics.chance import without_placebo
 from vlmunl.processes import Processes, Strategy
@@ -414,6 +415,7 @@ class Study:
     tables: TablesSection
     sync: SyncSection
     checkpoints: CheckpointsSection = field(default_factory=CheckpointsSection)
+    slurm: SlurmSection = field(default_factory=SlurmSection)
 
     @property
     def roles(self) -> tuple[Role, ...]:

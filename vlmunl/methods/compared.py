@@ -44,6 +44,7 @@ def training_begins(objective: Objective, trainer: Trainer) -> None:
         _remember_all(objective, reference)
     else:
         reference.untrained = trainer.untrained
+        reference.head = trainer.head  # a training that is taken up again may never ask it
 
 
 def gold(objective: Objective, vlm: VLM) -> Reference:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from vlmunl.methods.language import Dual, Number, value_of
 
@@ -40,3 +41,12 @@ class DualWeight:
             if step >= self.warmup:
                 self.weight = max(0.0, self.weight + self.rate * (loss - self.bound))
         return self._used
+
+    def state(self) -> Mapping[str, Any]:
+        """All that changes."""
+        return {"weight": self.weight, "bound": self.bound, "step": self._step, "used": self._used}
+
+    def resume(self, state: Mapping[str, Any]) -> None:
+        """Go on from there."""
+        self.weight, self.bound = state["weight"], state["bound"]
+        self._step, self._used = state["step"], state["used"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -104,6 +105,20 @@ class Objective:
     def _referred(self, bound: Bound) -> list[str]:
         found = [bound.term.view] if bound.refers or "oracle logits" in bound.needs else []
         return found + ([bound.term.other] if bound.refers_to_other and bound.term.other else [])
+
+    def state(self) -> Mapping[str, Any]:
+        """What it remembers from step to step: dual weights, and what the reference was asked."""
+        reference = self.reference.state() if self.reference is not None else None
+        return {"duals": [dual.state() for dual in self.duals.values()], "reference": reference}
+
+    def resume(self, state: Mapping[str, Any], steps: int) -> None:
+        """Go on after so many steps: their batches are drawn again."""
+        for dual, kept in zip(self.duals.values(), state["duals"], strict=True):
+            dual.resume(kept)
+        if self.reference is not None:
+            self.reference.resume(state["reference"])
+        for step in range(steps):
+            self.batches.next(self.sides(step))
 
     # ------------------------------------------------------------------------------------ the losses
 

@@ -6,14 +6,17 @@ What is kept is what the losses declared: the total NLL of the answer (4 bytes),
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
+import xxhash
 from torch import Tensor
 
 from vlmunl.errors import StudyError
+from vlmunl.keys import canonical
 from vlmunl.models.answers import Out, States
 from vlmunl.models.forward import Batch
 from vlmunl.models.samples import Encoder, Sample
@@ -49,6 +52,7 @@ class Reference:
     device: torch.device
     head: Callable[[Tensor], Tensor] | None = None
     _kept: dict[Sample, Kept] = field(default_factory=dict)
+    _told: dict[bytes, Kept] = field(default_factory=dict)
 
     @property
     def released(self) -> bool:
@@ -65,7 +69,7 @@ class Reference:
         Raises:
             StudyError: the model was released, so that it cannot be asked any more.
         """
-        new = [s for s in dict.fromkeys(samples) if s not in self._kept]
+        new = [s for s in dict.fromkeys(samples) if s not in self._kept and not self._was_told(s)]
         if not new:
             return
         if self.forward is None:
@@ -76,6 +80,30 @@ class Reference:
                 out = self.forward(self.encoder.batch(chunk), self.layers)
                 self.head = out.head
                 self._keep(chunk, out)
+
+    def state(self) -> Mapping[bytes, Any]:
+        """What is remembered, by a digest of each sample; of a released one nothing, since it is made at the start."""
+        if self.released:
+            return {}
+        known = {_name(sample): kept for sample, kept in self._kept.items()}
+        return {name: (k.tokens, k.total, k.hidden, k.layers) for name, k in (self._told | known).items()}
+
+    def resume(self, state: Mapping[bytes, Any]) -> None:
+        """Remember what another one was asked."""
+
+        def here(value: Tensor | None) -> Any:
+            return None if value is None else value.to(self.device)
+
+        for name, (tokens, total, hidden, layers) in state.items():
+            states = {n: here(values) for n, values in layers.items()}
+            self._told[name] = Kept(here(tokens), here(total), here(hidden), states)
+
+    def _was_told(self, sample: Sample) -> bool:
+        """Take a sample over from what was resumed, if it is there."""
+        kept = self._told.get(_name(sample)) if self._told else None
+        if kept is not None:
+            self._kept[sample] = kept
+        return kept is not None
 
     def _keep(self, samples: Sequence[Sample], out: Out) -> None:
         for row, sample in enumerate(samples):
@@ -110,6 +138,13 @@ class Reference:
         assert self.head is not None
         with torch.no_grad():
             return self.head(hidden)
+
+
+def _name(sample: Sample) -> bytes:
+    """Digest of a sample's turns and picture."""
+    words = canonical([list(turn) for turn in sample.turns])
+    digest: bytes = xxhash.xxh3_128_digest(words + b"\0" + (sample.photo or b"no picture"))
+    return digest
 
 
 def wanted(needs: Iterable[str]) -> tuple[bool, bool, bool]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from vlmunl.models.loop import Stop
 from vlmunl.stages.configs import StopRule
@@ -25,6 +26,14 @@ class _Watch:
             if self.runs[name] >= self.rule.patience:
                 return f"{words} for {self.rule.patience} steps"
         return ""
+
+    def state(self) -> Mapping[str, Any]:
+        """What it has counted."""
+        return {"first_retain": self.first_retain, "runs": dict(self.runs)}
+
+    def resume(self, state: Mapping[str, Any], steps: int) -> None:
+        """Count on."""
+        self.first_retain, self.runs = state["first_retain"], dict(state["runs"])
 
     def _conditions(self, figures: Mapping[str, float]) -> list[tuple[str, bool, str]]:
         rule, found = self.rule, []

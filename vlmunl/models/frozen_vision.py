@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import importlib
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -40,6 +41,16 @@ class RememberedTower(torch.nn.Module):
             self._known.clear()
         return found
 
+    def state(self) -> dict[str, Any]:
+        """What it remembers, in main memory."""
+        return {"asked": self.asked, "known": {name: _plain(out) for name, out in self._known.items()}}
+
+    def resume(self, state: Mapping[str, Any]) -> None:
+        """Remember what another one did."""
+        device = next(self.tower.parameters()).device
+        self.asked = state["asked"]
+        self._known = {name: _as_told(out, device) for name, out in state["known"].items()}
+
     def _learn(self, first: dict[bytes, int], pixel_values: Tensor, options: dict[str, Any]) -> None:
         with torch.no_grad():
             out = self._without_unused(self.tower(pixel_values[list(first.values())], **options))
@@ -72,6 +83,32 @@ def _row(out: Any, place: int) -> Any:
     if hasattr(out, "items"):
         return type(out)(**{name: _row(part, place) for name, part in out.items()})
     return out
+
+
+def _plain(out: Any) -> Any:
+    """An output as a checkpoint can hold it: tensors, ("tuple", parts), ("output", type's place, parts by name)."""
+    if isinstance(out, Tensor):
+        return out.detach().to("cpu", copy=True)
+    if isinstance(out, tuple) and not hasattr(out, "items"):
+        return ("tuple", [_plain(part) for part in out])
+    if hasattr(out, "items"):
+        kind = f"{type(out).__module__}:{type(out).__qualname__}"
+        return ("output", kind, {name: _plain(part) for name, part in out.items()})
+    return ("value", out)
+
+
+def _as_told(told: Any, device: torch.device) -> Any:
+    """The output that `_plain` was made from."""
+    if isinstance(told, Tensor):
+        return told.to(device)
+    kind, *rest = told
+    if kind == "tuple":
+        return tuple(_as_told(part, device) for part in rest[0])
+    if kind == "output":
+        module, _, name = rest[0].partition(":")
+        made = getattr(importlib.import_module(module), name)
+        return made(**{key: _as_told(part, device) for key, part in rest[1].items()})
+    return rest[0]
 
 
 def _stacked(rows: list[Any]) -> Any:

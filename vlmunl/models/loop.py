@@ -22,12 +22,13 @@ from vlmunl.models.memory import OutOfMemory, Size, ran_out, remedies
 from vlmunl.models.micro import pieces, rows, together
 from vlmunl.models.muon import muon_and_adamw
 from vlmunl.models.ranks import Ranks, ranks
+from vlmunl.models.resume import Remembers, resume, resume_weights, state_of, weights_of
 from vlmunl.models.samples import Encoder, Sample
 from vlmunl.models.sharding import shard, whole, zero3
 from vlmunl.models.trained import described
 from vlmunl.models.vlm import VLM
 from vlmunl.stage_env import note
-from vlmunl.stage_types import Progress
+from vlmunl.stage_types import NOT_KEPT, Part, Progress
 from vlmunl.stages.configs import Adapter, Optim
 
 Side = Literal["forget", "retain", "constraint", "all"]
@@ -159,6 +160,26 @@ class Trainer:
     def at_once(self, samples: int) -> int:
         """How many of so many samples to compute at once, by all processes together."""
         return min(samples, self._ranks.count * self._size.saw(self._most(samples)))
+
+    @property
+    def optimisers(self) -> tuple[Any, ...]:
+        """Those that move the weights."""
+        return self._optimisers
+
+    @property
+    def pieces(self) -> tuple[int, int]:
+        """The most samples in one pass, as memory has allowed so far, and the largest batch that came."""
+        return self._size.most, self._size.asked
+
+    def resume_pieces(self, most: int, asked: int) -> None:
+        """Go on with them."""
+        self._size.most = most
+        self._size.saw(asked)
+
+    @property
+    def head(self) -> Callable[[Tensor], Tensor]:
+        """The head that answers come from."""
+        return self._head or head_of(getattr(self._net, "module", self._net).vlm)
 
     def _most(self, samples: int) -> int:
         """The largest share of a process in so many samples."""
@@ -381,16 +402,30 @@ Stop = Callable[[Mapping[str, float]], str]
 
 
 def fit(
-    trainer: Trainer, losses: Callable[[int], Losses], *, progress: Progress, stop: Stop = lambda figures: ""
+    trainer: Trainer,
+    losses: Callable[[int], Losses],
+    *,
+    progress: Progress,
+    stop: Stop = lambda figures: "",
+    part: Part = NOT_KEPT,
+    others: Sequence[Remembers] = (),
 ) -> Curve:
     """Run the loop to its last step, or until `stop` says why not.
 
+    Its state goes into `part` from time to time, and the loop begins where an earlier attempt left it. `others` is
+    what remembers something from step to step, beside the stop rule and the trainer's rules. Processes that work on
+    a cell together keep no state: they begin at the beginning.
+
     Raises:
         Diverged: a loss is not a finite number; `details` has the curve up to there.
+        Stopped: a stop is asked for, and the state is kept.
     """
+    assert ranks().alone or part is NOT_KEPT, "several processes keep no state"
     total = trainer.optim.steps
-    steps: list[dict[str, float]] = []
-    for index in range(total):
+    remembering = [one for one in (*others, stop, *trainer.rules) if isinstance(one, Remembers)]
+    curve = _resumed(trainer, part.load(), remembering)
+    steps = curve.steps
+    for index in range(len(steps), total if not curve.ended else 0):
         try:
             figures = trainer.step(index, losses(index))
         except Diverged as error:
@@ -399,8 +434,24 @@ def fit(
         steps.append({name: round(value, 5) for name, value in figures.items()})
         progress(index + 1, total, _note(figures))
         if reason := ranks().same(stop(figures)):
-            return Curve(steps, reason)
-    return Curve(steps, "steps")
+            curve = Curve(steps, reason)
+            break
+        if index + 1 < total and part.due():
+            part.save(index + 1, total, {"steps": steps, "ended": "", **state_of(trainer, remembering)})
+    curve = Curve(steps, curve.ended or "steps")
+    part.end(len(steps), lambda: {"steps": steps, "ended": curve.ended, **weights_of(trainer)})
+    return curve
+
+
+def _resumed(trainer: Trainer, state: Mapping[str, Any] | None, remembering: Sequence[Remembers]) -> Curve:
+    """Where an earlier attempt left the loop; `ended` is empty if it is to go on."""
+    if state is None:
+        return Curve([], "")
+    if state["ended"]:
+        resume_weights(trainer, state)
+    else:
+        resume(trainer, state, remembering, len(state["steps"]))
+    return Curve(list(state["steps"]), state["ended"])
 
 
 def _note(figures: Mapping[str, float]) -> str:

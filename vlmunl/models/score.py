@@ -7,8 +7,9 @@ whatever is asked of it: its replies by all decodings, the right answer and the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 
@@ -21,10 +22,10 @@ from vlmunl.models.scoring import drawing
 from vlmunl.models.scoring.decodings import STATISTICS, decoding
 from vlmunl.models.scoring.likelihood import likelihoods
 from vlmunl.models.scoring.prefix import Group, Read, State, features_of, groups, prefill, read
-from vlmunl.models.scoring.queries import Likelihood, Query, Scored, failed
+from vlmunl.models.scoring.queries import Likelihood, Query, Scored, Tokens, failed
 from vlmunl.models.vlm import VLM
 from vlmunl.rng import Streams
-from vlmunl.stage_types import Progress
+from vlmunl.stage_types import NOT_KEPT, Part, Progress
 
 __all__ = ["Query", "Scored", "score"]
 
@@ -41,6 +42,7 @@ def score(
     batch_size: int,
     progress: Progress | None = None,
     intervention: Intervention | None = None,
+    part: Part = NOT_KEPT,
 ) -> list[Scored]:
     """Score every query; results do not depend on order or on `batch_size` (to rounding of the likelihoods).
 
@@ -48,9 +50,10 @@ def score(
     prompts, pictures, candidates or draws are in one forward pass. Queries that differ in their decoding alone are
     read together, equal ones answered once. A batch that cannot be computed gives `Scored.error`, and the others go on.
     Where memory runs out the batches get smaller. Several processes answer a share of the questions each, and all
-    get all answers.
+    get all answers; alone the answers go into `part` from time to time, and those that are there are not sought again.
 
     Raises:
+        Stopped: a stop is asked for, and the answers so far are kept.
         OutOfMemory: there is no room for a single question.
         StudyError: a decoding cannot be read.
     """
@@ -59,21 +62,28 @@ def score(
     work = asked.only(shares[ranks().rank])
     found: dict[int, _Answered] = {}
     size = Size("batch_size", batch_size)
+    if (kept := part.load()) is not None:
+        found |= {i: _unpacked(work.ways(i), *told) for i, told in kept["found"]}
+        size.most = kept["size"]
     size.saw(len(work.distinct))
 
     def answer() -> None:
         features = features_of(vlm, pixels, size.most)
         touch = Touch(intervention, intervention.decide(work.distinct, features, pixels)) if intervention else Touch()
         room = _Room(vlm, features, max_new_tokens, size.most)
-        _answer(room, work, touch, found, progress)
+        _answer(room, work, touch, found, progress, part)
 
-    size.with_room(answer, lambda: None, lambda: remedies(vlm.model))
+    if len(found) < len(work.distinct):
+        size.with_room(answer, lambda: None, lambda: remedies(vlm.model))
+    part.end(len(found), lambda: _packed(work, found, size.most))
     everyone = ranks().each(found)
     together = {share[i]: done for share, part in zip(shares, everyone, strict=True) for i, done in part.items()}
     return asked.results(together)
 
 
-def _answer(room: _Room, work: _Work, touch: Touch, found: dict[int, _Answered], progress: Progress | None) -> None:
+def _answer(
+    room: _Room, work: _Work, touch: Touch, found: dict[int, _Answered], progress: Progress | None, part: Part
+) -> None:
     """Answer all distinct questions that are not answered yet."""
     vlm, features, size = room.vlm, room.features, room.size
     for group in groups(vlm, work.distinct, size, touch):
@@ -91,6 +101,8 @@ def _answer(room: _Room, work: _Work, touch: Touch, found: dict[int, _Answered],
                 found |= {i: _Answered(failed(f"{type(error).__name__}: {error}")) for i in chunk}
             if progress is not None:
                 progress(sum(len(work.askers[i]) for i in found), sum(map(len, work.askers)), "questions")
+            if len(found) < len(work.distinct) and part.due():
+                part.save(len(found), len(work.distinct), _packed(work, found, size))
 
 
 @dataclass(frozen=True)
@@ -151,6 +163,26 @@ class _Work:
 
 
 _DRAWN = ("sample", "beam")
+
+
+def _packed(work: _Work, found: Mapping[int, _Answered], size: int) -> dict[str, Any]:
+    """The answers as a checkpoint can hold them; which batches they came in follows from the size of batches."""
+
+    def one(number: int, answered: _Answered) -> tuple[Any, ...]:
+        shared = answered.shared
+        likely = None if shared.likelihood is None else (tuple(shared.likelihood.right), shared.likelihood.wrong)
+        replies = [answered.replies.get(way) for way in work.ways(number)]
+        return (shared.text, shared.logp, shared.rank1, shared.error), likely, replies
+
+    return {"found": [(i, one(i, answered)) for i, answered in found.items()], "size": size}
+
+
+def _unpacked(ways: Sequence[_Way], shared: tuple[Any, ...], likely: tuple[Any, ...] | None, replies: Any) -> _Answered:
+    """The answer to a question that `_packed` was given."""
+    text, logp, rank1, error = shared
+    likelihood = None if likely is None else Likelihood(Tokens(*likely[0]), likely[1])
+    drawn = {way: texts for way, texts in zip(ways, replies, strict=True) if texts is not None}
+    return _Answered(Scored(text, logp, rank1, (), likelihood, error), drawn)
 
 
 @dataclass(frozen=True)

@@ -94,6 +94,7 @@ def _bench(config: AttackConfig, benchmark: Benchmark, ctx: Context) -> Bench:
         base=lambda: load(ctx.input("base"), config.loading),
         imprint=imprint,
         progress=ctx.progress,
+        keep=ctx.keep,
         batch_size=config.batch_size,
     )
 
@@ -124,6 +125,7 @@ def _answers(
         max_new_tokens=config.max_new_tokens,
         batch_size=config.batch_size,
         progress=ctx.progress,
+        keep=ctx.keep,
         intervention=attacked.intervention,
     )
     if attacked.reading is not None:

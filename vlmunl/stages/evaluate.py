@@ -51,6 +51,7 @@ def run(config: EvalConfig, ctx: Context) -> Mapping[str, object]:
         max_new_tokens=config.max_new_tokens,
         batch_size=config.batch_size,
         progress=ctx.progress,
+        keep=ctx.keep,
         intervention=intervention,
     )
     write_rows(rows, ctx.out / "rows.parquet")

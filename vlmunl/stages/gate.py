@@ -80,6 +80,7 @@ def run(config: GateConfig, ctx: Context) -> Mapping[str, object]:
             max_new_tokens=config.max_new_tokens,
             batch_size=config.batch_size,
             progress=ctx.progress,
+            keep=ctx.keep,
         )
         rows += [{"model": role, **row} for row in found]
         warnings += [f"{role}: {warning}" for warning in invalid_splits(found)]

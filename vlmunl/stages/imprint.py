@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -41,7 +41,13 @@ def teach(config: ImprintConfig, benchmark: Benchmark, vlm: VLM, ctx: Context) -
     people = _teachable(benchmark.identities if config.role == "imprint" else benchmark.retain, benchmark.name)
     trainer = Trainer(vlm, config.adapter, config.optim, micro=config.micro_batch)
     lesson = _Lesson(config, benchmark, people, Encoder(vlm, config.max_length), ctx.rng)
-    curve = fit(trainer, lambda step: lesson.losses(trainer, step), progress=ctx.progress)
+    curve = fit(
+        trainer,
+        lambda step: lesson.losses(trainer, step),
+        progress=ctx.progress,
+        part=ctx.keep.part("train"),
+        others=[lesson],
+    )
     adapters.save(trainer.trained, ctx.out / "adapter")
     write_curve(curve, ctx.out / "curve.json")
     tail = [s["nll"] for s in curve.steps[-10:]]
@@ -71,6 +77,15 @@ class _Lesson:
         self.replay = [lessons.replay(chat) for chat in benchmark.replay]
         self.rng = streams.child("batches").python()
         self.noise = streams.child("augment").torch()
+
+    def state(self) -> Mapping[str, Any]:
+        """Where its streams are."""
+        return {"batches": self.rng.getstate(), "augment": self.noise.get_state()}
+
+    def resume(self, state: Mapping[str, Any], steps: int) -> None:
+        """Draw on from there."""
+        self.rng.setstate(state["batches"])
+        self.noise.set_state(state["augment"])
 
     def losses(self, trainer: Trainer, step: int) -> Losses:
         """The mean over all answer tokens of a step, as a sum over pieces of its batch."""

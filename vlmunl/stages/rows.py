@@ -38,6 +38,7 @@ from vlmunl.routes.judge import How, Status, graded, judge_all, overall, worth
 from vlmunl.routes.options import listed
 from vlmunl.routes.pictures import Pictures
 from vlmunl.routes.questions import Question
+from vlmunl.stage_types import NOT_KEPT
 from vlmunl.stages.own_columns import OWN_COLUMNS, own_columns, without_aliases
 from vlmunl.stages.own_replies import with_own_replies
 from vlmunl.stages.statistics import statistic, with_placements
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     from vlmunl.benchmarks.schema import General
     from vlmunl.models.intervene import Intervention
     from vlmunl.models.vlm import VLM
-    from vlmunl.stage_types import Progress
+    from vlmunl.stage_types import Keep, Progress
 
 Row = dict[str, Any]
 LOWEST = 20
@@ -143,6 +144,7 @@ def score_rows(
     batch_size: int,
     progress: Progress,
     intervention: Intervention | None = None,
+    keep: Keep = NOT_KEPT,
 ) -> list[Row]:
     """Ask one model everything; rows come in the order of the questions.
 
@@ -164,6 +166,7 @@ def score_rows(
             batch_size=batch_size,
             progress=progress,
             intervention=intervention,
+            part=keep.part("questions"),
         )
 
     def prompt(a: Asked) -> tuple[int, ...]:

@@ -23,6 +23,7 @@ from vlmunl.models.forward import AnswerModel
 from vlmunl.models.frozen_vision import remembered
 from vlmunl.models.loading import for_training
 from vlmunl.models.loop import Curve, Trainer, answers, fit
+from vlmunl.models.resume import Figures
 from vlmunl.models.samples import Encoder, Sample
 from vlmunl.models.vlm import VLM, load
 from vlmunl.stages.files import write_curve
@@ -86,7 +87,11 @@ def _unlearn(config: UnlearnConfig, benchmark: Benchmark, vlm: VLM, ctx: Context
 
 
 def _train(config: UnlearnConfig, lab: Lab, objective: Objective, strangers: float, ctx: Context) -> Curve:
-    """The gradient steps of the recipe; leaves what was trained in `lab.trained`."""
+    """The gradient steps of the recipe; leaves what was trained in `lab.trained`.
+
+    They are what a stopped cell takes up again. All before and after them (edits, probes, the answers of gold) is done
+    again, which gives the same; so is what a wrapper does without the recipe's terms.
+    """
     trainer = Trainer(lab.vlm, config.adapter, config.optim, lab.where, micro=config.micro_batch)
     lab.trained = trainer.trained
     for make_ready in lab.at_start:
@@ -99,6 +104,8 @@ def _train(config: UnlearnConfig, lab: Lab, objective: Objective, strangers: flo
             lambda step: objective.step(trainer, step),
             progress=ctx.progress,
             stop=stopper(config.stop, lambda: strangers),
+            part=ctx.keep.part("train"),
+            others=[objective, Figures(lab.notes)],
         )
 
 

@@ -28,7 +28,7 @@ GRACE = 14 * 86400.0
 LEAST_GRACE = 3600.0
 """Seconds that anything is left alone: no cell takes longer from its first put to its record, or between two cells."""
 Fate = Literal["trash", "delete", "restore"]
-What = Literal["record", "object", "tmp", "claim", "quarantine"]
+What = Literal["record", "object", "tmp", "claim", "doing", "partial", "quarantine"]
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 

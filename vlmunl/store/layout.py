@@ -15,7 +15,9 @@ LAYOUT = 1
 ADDRESS = "xxh3_128"
 MARKER = "LAYOUT.json"
 _FOLDERS = ("objects", "records", "refs", "claims", "quarantine", "trash", "tmp")
-_HARMLESS = {"README.md", ".gitignore", ".gitkeep", *_FOLDERS}
+_LATER = ("doing", "partial", "slurm")
+"""Folders that are made when they are needed."""
+_HARMLESS = {"README.md", ".gitignore", ".gitkeep", *_FOLDERS, *_LATER}
 
 
 def prepare(root: Path, *, create: bool) -> None:

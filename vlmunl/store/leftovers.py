@@ -1,14 +1,16 @@
-"""What processes left behind in `tmp/`, `claims/` and among the objects, and what was set aside."""
+"""What processes left behind in `tmp/`, `claims/`, `doing/`, `partial/` and among objects, and what was set aside."""
 
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from vlmunl.store import doing, partial
 from vlmunl.store.claims import Entry
 from vlmunl.store.owner import machine, parse_name
 from vlmunl.store.scratch import abandoned
@@ -16,7 +18,7 @@ from vlmunl.store.survey import Stored
 
 SILENT = 86400.0
 """Seconds without a heartbeat after which another machine's claim is not believed (it beats every few seconds)."""
-Where = Literal["tmp", "claim", "quarantine"]
+Where = Literal["tmp", "claim", "doing", "partial", "quarantine"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +37,7 @@ def leftovers(root: Path, running: Mapping[str, Entry], now: float, *, quarantin
     Whether another machine's process lives is not known: it may, if it holds a claim or wrote within the last hour.
     """
     found = [*_below(root / "tmp", "", running, now), *_claims(root / "claims", now)]
+    found += [*_doing(root / doing.FOLDER), *_checkpoints(root, {name.partition(".")[0] for name in running})]
     for folder in sorted((root / "objects").glob("[0-9a-f][0-9a-f]")):
         found += _below(folder, ".t-", running, now)
     if quarantine and (root / "quarantine").is_dir():
@@ -71,6 +74,25 @@ def _claims(folder: Path, now: float) -> Iterator[Leftover]:
         owner, stored = parse_name(name.partition(".")[2]), _measured(folder / name)
         if owner and owner.machine != machine() and stored is not None and now - stored.when > SILENT:
             yield Leftover(what="claim", stored=stored)
+
+
+def _doing(folder: Path) -> Iterator[Leftover]:
+    """What dead processes were doing; of another machine's nothing is known but its age."""
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        name, stored = doing.owner_of(path), _measured(path)
+        owner = parse_name(name)
+        if stored is not None and (owner is None or owner.machine != machine() or owner.dead):
+            yield Leftover(what="doing", stored=stored, dead=abandoned(name))
+
+
+def _checkpoints(root: Path, running: Collection[str]) -> Iterator[Leftover]:
+    """Those that nobody is at; one whose cell is done is of no more use."""
+    folder = root / partial.FOLDER
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        stored = _measured(path)
+        if stored is not None and path.name not in running:
+            done = any((root / "records" / path.name[:2]).glob(f"{glob.escape(path.name)}.ok.*"))
+            yield Leftover(what="partial", stored=stored, dead=done)
 
 
 def _measured(path: Path) -> Stored | None:

@@ -25,7 +25,8 @@ def du(ctx: typer.Context) -> None:
     amounts: dict[str, dict[str, Amount]] = {"stage": by(made, "stages"), "study": by(made, "studies")}
     orphans = [line.size for line in lines if not line.stages]
     amounts["other"] = {"unreachable": Amount(files=len(orphans), bytes=sum(orphans))}
-    amounts["other"] |= {name: folder(at.store.root / name) for name in ("records", "trash", "quarantine", "tmp")}
+    others = ("records", "trash", "quarantine", "partial", "tmp")
+    amounts["other"] |= {name: folder(at.store.root / name) for name in others}
     total = Amount(files=len(lines), bytes=sum(line.size for line in lines))
     rows: list[tuple[str, str, object, str]] = [
         (kind, name or "(in no run manifest)", amount.files, size(amount.bytes))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -105,9 +106,20 @@ class Deleted:
     def before(self, update: Update) -> None:
         """The gradient is left as it is."""
 
-    @torch.no_grad()
+    def state(self) -> Mapping[str, Any]:
+        """Nothing: what it has done to the weights below an adapter follows from the adapter."""
+        return {}
+
+    def resume(self, state: Mapping[str, Any], steps: int) -> None:
+        """Do it again."""
+        self._restore()
+
     def after(self, update: Update) -> None:
         """Restore the zeros."""
+        self._restore()
+
+    @torch.no_grad()
+    def _restore(self) -> None:
         for name, mask in self.chosen.items():
             module = self.lab.vlm.model.get_submodule(name)
             if hasattr(module, "base_layer"):

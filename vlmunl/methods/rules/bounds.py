@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -28,6 +30,14 @@ class TrustRegion:
     radius: float
     tol: float
     lengths: list[float] = field(default_factory=list)
+
+    def state(self) -> Mapping[str, Any]:
+        """How far a step may go."""
+        return {"radius": self.radius, "lengths": list(self.lengths)}
+
+    def resume(self, state: Mapping[str, Any], steps: int) -> None:
+        """Go on from there."""
+        self.radius, self.lengths = state["radius"], list(state["lengths"])
 
     def before(self, update: Update) -> None:
         """Remember where the step starts."""

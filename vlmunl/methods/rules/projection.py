@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,6 +36,16 @@ class Orthogonal:
 
     def __post_init__(self) -> None:
         self.kept = deque(maxlen=self.k)
+
+    def state(self) -> Mapping[str, Any]:
+        """The directions that are kept."""
+        return {"kept": [list(column) for column in self.kept]}
+
+    def resume(self, state: Mapping[str, Any], steps: int) -> None:
+        """Keep these."""
+        weights = [p for p in self.lab.trained.parameters() if p.requires_grad]
+        for column in state["kept"]:
+            self.kept.append([part.to(w) for part, w in zip(column, weights, strict=True)])
 
     def before(self, update: Update) -> None:
         """Remember the weights, and the constraint's gradient when it is time."""
