@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,6 +39,10 @@ HOW = (
     How(rf"vlmunl doctor ({REAL})", QUICK, 4),  # as doctor says itself
     How(r"vlmunl (run audit|run audit_by_chance)", SHOWN, why="tests/stages/test_audit.py carries them out"),
     How(r"sbatch .*", SHOWN, why="Slurm; the wrapper is parsed as the command that it stands for"),
+    How(r"vlmunl (submit|cancel) .*", SHOWN, why="Slurm; tests/cluster submits to a real one and to a stand-in"),
+    How(r"vlmunl status qwen3-tofu --watch", SHOWN, why="a queue; tests/cluster/test_watch.py watches one"),
+    How(r"(less .)?.*vlmunl logs .*", SHOWN, why="a job's log; tests/cluster/test_logs.py has some"),
+    How(r"vlmunl sync .*", SHOWN, why="a Hub; tests/hub carries it out on one that runs on this machine"),
     How(r"srun .*|export MASTER_ADDR=.*", SHOWN, why="Slurm and several nodes"),
     How(r"(torchrun|accelerate launch) .* -m vlmunl run STUDY", SHOWN, why="tests/models/test_distributed.py launches"),
     # ------------------------------------------------------------------------- stands for something of the reader's
@@ -75,7 +79,8 @@ HOW = (
     How(r"vlmunl routes quick --preview.*", STUDY),
     How(r"vlmunl --workspace my-audit run first", STUDY),
     How(r"vlmunl run own-people", STUDY),
-    How(r"vlmunl (run|gate|unlearn|eval|aggregate|tables|status|show|trace) (?!-).*", STUDY),
+    How(r"vlmunl (run|gate|unlearn|eval|aggregate|tables|status|trace) (quick|own-people)( .*)?", STUDY),
+    How(r"vlmunl show (gate|unlearn)/.*", STUDY),
     How(r"vlmunl imprint quick( --seed 0)?", STUDY),
     How(r"vlmunl imprint quick --seed 0 --set imprint.steps=200", STUDY),
     How(r"vlmunl diff unlearn/.* --exit-code", STUDY, 1),  # they differ
@@ -145,9 +150,23 @@ def test_every_line_is_understood() -> None:
                 wrong.append(f"{line.where}: {error}")
                 continue
             study = given.get("study")
-            if isinstance(study, str) and study not in studies | PLACES:
+            if not isinstance(study, str) or study in PLACES:
+                continue
+            if study not in studies:
                 wrong.append(f"{line.where}: {name} of {study!r}, which is no study that is shipped")
+            elif study in shipped.names():
+                wrong += [f"{line.where}: {name} of {study}, which has no {what}" for what in _lacks(study, given)]
     assert not wrong
+
+
+def _lacks(study: str, given: dict[str, Any]) -> Iterator[str]:
+    """Seeds and rows that a command names and its study does not have."""
+    from vlmunl.manifests.load import load_study
+
+    loaded = load_study(ROOT / "vlmunl" / "manifests" / "builtin" / f"{study}.toml")
+    rows = {"base", *loaded.roles, *(method.name for method in loaded.methods)}
+    yield from (f"seed {seed}" for seed in given.get("seed") or () if seed not in loaded.study.seeds)
+    yield from (f"row {row}" for row in given.get("method") or () if row not in rows)
 
 
 def test_settings_on_the_pages_are_settings(tmp_path: Path) -> None:

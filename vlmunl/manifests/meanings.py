@@ -20,6 +20,20 @@ _LOOP: Mapping[str, str] = {
     "warmup": "steps in which the rate rises to it",
     "clip": "the gradient's norm is cut at this",
 }
+_JOB: Mapping[str, str] = {
+    "partition": "the partition; default: the cluster's",
+    "account": "who is charged",
+    "qos": "quality of service",
+    "constraint": "features that a node must have",
+    "gpus": "GPUs per node",
+    "cpus": "cores",
+    "memory": "memory per node",
+    "time": "time limit",
+    "extra": "further options of `sbatch`",
+    "setup": "lines of shell before the command",
+    "parallel": "tasks of one array at once; 0: any number",
+    "warning": "seconds before the time limit at which a job saves and stops cleanly; 0: no warning",
+}
 
 MEANINGS: Mapping[str, Mapping[str, str]] = {
     "study": {
@@ -158,6 +172,8 @@ MEANINGS: Mapping[str, Mapping[str, str]] = {
         "strategy": "each has the whole model (`ddp`), or a share of a training (`fsdp`, `zero3`)",
         "offload": "keep what is shared out in the memory of the CPU",
     },
+    "slurm": _JOB,
+    "slurm.STAGE": _JOB,
     "statistics": {
         "draws": "bootstrap draws",
         "splits": "random halves of the people, for cross-fitting",

@@ -9,7 +9,8 @@ import typing
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
-from vlmunl.manifests.schema import Pattern, Range
+from vlmunl.manifests.schema import Pattern, Range, hints
+from vlmunl.manifests.slurm import SlurmSection, StageSlurm
 from vlmunl.methods.markdown import escaped
 from vlmunl.reference.tables import METHOD, RECIPE, Key, Table, tables
 
@@ -127,6 +128,9 @@ def schema() -> str:
     del override["properties"]["changes"]
     override["properties"] |= {k: v for k, v in top["properties"]["imprint"]["properties"].items() if k != "override"}
     top["properties"]["imprint"]["properties"]["override"]["items"] = override
+    stage = _object(listed["slurm.STAGE"])
+    names = [name for name, kind in hints(SlurmSection).items() if kind is StageSlurm]
+    top["properties"]["slurm"]["properties"] |= dict.fromkeys(names, stage)
     top["properties"]["evidence"]["properties"]["exclude"]["items"] = _object(listed["evidence.exclude[]"])
     for name, each in (("methods", method), ("claims", _object(listed["claims.NAME"]))):
         top["properties"][name] = {"type": "object", "additionalProperties": each}

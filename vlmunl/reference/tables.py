@@ -15,6 +15,7 @@ from vlmunl.manifests import adhoc, study
 from vlmunl.manifests.load import SECTIONS
 from vlmunl.manifests.meanings import MEANINGS
 from vlmunl.manifests.schema import hints
+from vlmunl.manifests.slurm import SlurmSection, StageSlurm
 from vlmunl.methods import language
 
 MISSING: Any = dataclasses.MISSING
@@ -52,10 +53,21 @@ def tables() -> Iterator[Table]:
             yield from _methods()
         elif name == "claims":
             yield _table("claims.NAME", study.ClaimSection)
+        elif name == "slurm":
+            yield from _slurm()
         else:
             yield _table(name, plain(own[name]))
             if name == "evidence":
                 yield _table("evidence.exclude[]", study.Exclusion)
+
+
+def _slurm() -> Iterator[Table]:
+    """`[slurm]` without its tables, and one of these for all stages."""
+    made, stage = _table("slurm", SlurmSection), _table("slurm.STAGE", StageSlurm)
+    names = [f"`{key.name}`" for key in made.keys if key.kind is StageSlurm]
+    about = f"{stage.about.removesuffix('.')}. The stages: {', '.join(names)}."
+    yield dataclasses.replace(made, keys=tuple(key for key in made.keys if key.kind is not StageSlurm))
+    yield dataclasses.replace(stage, about=about)
 
 
 def _imprint() -> Table:
