@@ -59,7 +59,6 @@ HOW = (
         SHOWN,
         why="a column of the reader's; tests/benchmarks/folder",
     ),
-    How(r"vlmunl run own-people --set benchmark.path=my-people", SHOWN, why="the same people as in the tutorial's run"),
     # ----------------------------------------------------------------------------- other programs
     How(r"make (demo|test)", SHOWN, why="CI runs them"),
     How(r"pip install \.", SHOWN, why="tests/commands/test_init.py builds and unpacks the package"),
@@ -79,7 +78,7 @@ HOW = (
     How(r"vlmunl routes quick --preview.*", STUDY),
     How(r"vlmunl --workspace my-audit run first", STUDY),
     How(r"vlmunl run own-people", STUDY),
-    How(r"vlmunl (run|gate|unlearn|eval|aggregate|tables|status|trace) (quick|own-people)( .*)?", STUDY),
+    How(r"vlmunl (run|gate|unlearn|eval|aggregate|tables|status|trace|report) (quick|own-people)( .*)?", STUDY),
     How(r"vlmunl show (gate|unlearn)/.*", STUDY),
     How(r"vlmunl imprint quick( --seed 0)?", STUDY),
     How(r"vlmunl imprint quick --seed 0 --set imprint.steps=200", STUDY),
