@@ -2,6 +2,8 @@
 # make test   everything that a machine without GPU and network can check
 # make slow   the tests that take minutes: every model family, training, several processes, shipped studies
 # make soak   the fault tests at twenty times their length: kills, full disks, damage, clocks, hosts (half an hour)
+# make docs   the documentation as a site, in build/site
+# make reference  the generated pages of docs/ anew, from the code
 # make check  formatting, lint and types
 
 PYTHON ?= python3
@@ -10,7 +12,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 STUDY  ?= manifests/quick.toml
 
-.PHONY: demo test fast slow soak check weights clean help
+.PHONY: demo test fast slow soak check docs reference weights clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -19,7 +21,7 @@ help:
 $(READY): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,docs]'
 	@touch $@
 
 demo: $(READY)
@@ -41,6 +43,13 @@ check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "build/site/index.html"
+
+reference: $(READY)
+	$(BIN)/python -m vlmunl.reference
 
 # re-trains the embedded model from nothing (about an hour); compare training.json and the weights' hash
 weights: $(READY)

@@ -1,4 +1,4 @@
-"""Plug-ins: the example of README.md as it stands there, and those that cannot be used."""
+"""Plug-ins: the example of docs/howto-add-a-method.md as it stands there, and those that cannot be used."""
 
 from __future__ import annotations
 
@@ -80,8 +80,9 @@ def call(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def example(tmp_path: Path) -> Path:
-    """A folder in which the package of README.md is installed."""
-    text = (REPO / "README.md").read_text().partition("<!-- plugin:begin -->")[2].partition("<!-- plugin:end -->")[0]
+    """A folder in which the package of docs/howto-add-a-method.md is installed."""
+    text = (REPO / "docs" / "howto-add-a-method.md").read_text()
+    text = text.partition("<!-- plugin:begin -->")[2].partition("<!-- plugin:end -->")[0]
     blocks = dict(re.findall(r"```\w+\n# (\S+)\n(.*?)```", text, re.DOTALL))
     project = blocks.pop("pyproject.toml")
     installed(tmp_path, tomllib.loads(project)["project"]["name"], project, blocks)

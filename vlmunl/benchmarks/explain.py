@@ -31,7 +31,7 @@ def rows(kind: Kind) -> Iterator[tuple[str, str]]:
         yield "on the Hub", f"{kind.hub} (data set)"
     yield "splits", splits_in_short(kind) + (" (to forget / people)" if kind.splits else "")
     if kind.aliases:
-        yield "also written", ", ".join(f"{other} for {name}" for other, name in kind.aliases.items())
+        yield "also written", ", ".join(f"{other} for {name}" for other, name in kind.aliases.items() if other)
     yield "pictures", "yes" if kind.pictures else "none: for language models alone"
     yield "formats", ", ".join(kind.formats)
     if kind.files:

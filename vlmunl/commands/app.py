@@ -16,8 +16,10 @@ from vlmunl.commands import (
     fetch,
     gate,
     imprint,
+    init,
     logs,
     methods,
+    models,
     report,
     routes,
     run,
@@ -78,6 +80,7 @@ def _globals(
 
 
 for _name, _module, _command, _panel in (
+    ("init", init, init.init, "Do"),
     ("run", run, run.run, "Do"),
     ("submit", submit, submit.submit, "Do"),
     ("cancel", cancel, cancel.cancel, "Do"),
@@ -96,6 +99,7 @@ for _name, _module, _command, _panel in (
     ("diff", diff, diff.diff, "Look"),
     ("report", report, report.report, "Look"),
     ("methods", methods, methods.methods, "Look"),
+    ("models", models, models.models, "Look"),
     ("routes", routes, routes.routes, "Look"),
     ("doctor", doctor, doctor.doctor, "Look"),
     ("version", version, version.version, "Look"),

@@ -8,7 +8,7 @@ import typer
 
 from vlmunl.commands.options import Only, Seeds, Sets, StudyArg
 
-EXAMPLES = ("vlmunl cancel quick", "vlmunl cancel quick --seed 1 --dry-run", "vlmunl cancel quick --only eval/npo")
+EXAMPLES = ("vlmunl cancel quick", "vlmunl cancel quick --seed 0 --dry-run", "vlmunl cancel quick --only eval/npo")
 
 Preview = Annotated[bool, typer.Option("--dry-run", help="Say what would be cancelled; cancel nothing.")]
 

@@ -8,7 +8,7 @@ from vlmunl.commands.options import DryRun, Force, Here, Jobs, Only, Seeds, Sets
 
 EXAMPLES = (
     "vlmunl gate quick",
-    "vlmunl gate quick --seed 1",
+    "vlmunl gate quick --seed 0",
 )
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 EXAMPLES = (
     "vlmunl submit quick --dry-run",
     "vlmunl submit quick",
-    "vlmunl submit quick --seed 1 --sbatch-arg=--nice=100",
+    "vlmunl submit quick --seed 0 --sbatch-arg=--nice=100",
 )
 
 SbatchArgs = Annotated[

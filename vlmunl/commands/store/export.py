@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = (
     "vlmunl store export quick --out quick.tar",
-    "vlmunl store export quick weak --out both.tar --dry-run",
+    "vlmunl store export quick weak-imprint --out both.tar --dry-run",
     "vlmunl store export unlearn/npo/seed0 --out npo.tar",
 )
 
