@@ -130,7 +130,13 @@ def ask(*command: str, timeout: float = TIMEOUT) -> str:
     env |= {"SLURM_TIME_FORMAT": "standard", "SLURM_BITSTR_LEN": "0"}  # the user's taste would change the output
     try:
         done = subprocess.run(
-            command, env=env, capture_output=True, text=True, errors="replace", timeout=timeout, stdin=subprocess.DEVNULL
+            command,
+            env=env,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout,
+            stdin=subprocess.DEVNULL,
         )
     except subprocess.TimeoutExpired:
         raise Trouble(f"{program} did not answer within {timeout:.0f} s") from None
@@ -177,9 +183,7 @@ def _sacct(text: str) -> dict[str, Entry]:
     for number, raw, state, node, start, _, code, name in _rows(text, len(_SACCT)):
         word = _word(state)
         by = state.partition(" ")[2]
-        entry = Entry(
-            id=number, state=word, reason=by, node=_given(node), start=_time(start), exit=code, name=name
-        )
+        entry = Entry(id=number, state=word, reason=by, node=_given(node), start=_time(start), exit=code, name=name)
         found |= _filed(entry, raw)
     return found
 

@@ -98,7 +98,9 @@ def ended(entry: Entry) -> str:
         return f"was killed by signal {number}"
     if entry.state == "FAILED" and code not in ("", "0"):
         return f"failed with exit code {code}"
-    return _ENDED.get(entry.state, f"ended as {entry.state}") + (f" ({entry.reason})" if entry.reason[:3] == "by " else "")
+    return _ENDED.get(entry.state, f"ended as {entry.state}") + (
+        f" ({entry.reason})" if entry.reason[:3] == "by " else ""
+    )
 
 
 def told_by_log(tail: list[str]) -> str:
