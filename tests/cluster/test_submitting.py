@@ -189,6 +189,19 @@ def test_an_edited_setting_is_frozen_beside_the_study(space, queue, cli):
     assert (folder / "commands" / "imprint.sbatch").is_file()
 
 
+def test_publishing_comes_after_the_tables_and_is_queued_once(queue, cli):
+    document = cli("submit", "toy", "--sync", "--dry-run")[1]
+    last = document["jobs"][-1]
+    assert (last["stage"], last["after"]) == ("sync", ["afterok:tables"])
+    assert last["script"].rstrip().endswith("study.toml")
+    assert "exec bash commands/sync.sbatch" in last["script"]
+    first = cli("submit", "toy")[1]
+    tables = first["jobs"][-1]["id"]
+    document = cli("submit", "toy", "--sync")[1]
+    assert [(job["stage"], job["after"]) for job in document["jobs"]] == [("sync", [f"afterok:{tables}"])]
+    assert cli("submit", "toy", "--sync")[1]["jobs"] == []
+
+
 def test_refusals(space, queue, cli, monkeypatch):
     code, document = cli("submit", "toy", "--set", 'slurm.gate.partition="nowhere"')
     assert code == 1
