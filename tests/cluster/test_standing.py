@@ -273,3 +273,21 @@ def test_an_end_that_was_told_is_remembered_while_one_watches(world, fake):
     assert reason() == "job 12 reached its time limit"
     fake.says("squeue", SQUEUE.format("12", "12", "PENDING", "", "1:00", "(null)", "BeginTime"))
     assert reason().startswith("job 12 waits for its time to begin"), "it was put back into the queue"
+
+
+def test_a_job_that_was_submitted_by_hand_is_known_by_its_records(world, fake, cli, monkeypatch, tmp_path):
+    world.do("data")
+    log = tmp_path / "slurm-vlmunl-imprint-44.out"
+    log.write_text("last words\n")
+    monkeypatch.setenv("SLURM_JOB_ID", "44")
+    monkeypatch.setenv("VLMUNL_LOG", str(log))
+    monkeypatch.setenv("TOY_FAIL", "imprint/gold/0")
+    with pytest.raises(CellFailed):
+        world.do(GOLD)
+    row = world.stand()[GOLD]
+    assert (row.state, row.log, row.tail) == ("failed", str(log), ("last words",))
+    world.do("imprint/placebo/seed0")
+    for cell in (GOLD, "imprint/placebo/seed0"):
+        code, out, err = cli("logs", cell)
+        assert (code, out) == (0, "last words\n")
+        assert "attempt 1 of 1: run in job 44 on " in err
