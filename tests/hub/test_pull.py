@@ -106,12 +106,10 @@ def test_status_tables_and_trace_work_after_it(
         mine, theirs = cli(here, *command), cli(other, *command)
         assert theirs[0] == mine[0]
         if command[0] != "store":
-            assert theirs[1].replace(str(other), "") == mine[1].replace(str(here), "")
-    code, out, _ = cli(other, "--json", "tables", "small")
-    assert (code, [c for c in json.loads(out)["cells"] if c.get("ran")] if "cells" in json.loads(out) else []) == (
-        4,
-        [],
-    )
+            assert theirs[1] == mine[1].replace(f"outside the store, {here}/base", "outside the store")
+    before = contents(other)
+    assert cli(other, "tables", "small")[0] == cli(here, "tables", "small")[0]
+    assert contents(other) == before
 
 
 @NEEDS_LFS
@@ -161,7 +159,9 @@ def test_the_token_never_reaches_the_storage(hub: Hub, what: Publication, get: P
     assert not hub.writes()
 
 
-def test_one_that_was_begun_goes_on_where_it_broke(hub: Hub, what: Publication, get: Pull) -> None:
+def test_one_that_was_begun_goes_on_where_it_broke(
+    hub: Hub, what: Publication, there: tuple[Store, Workspace], get: Pull
+) -> None:
     sizes = {file.sha256: file.size for file in what.files}
     broken = large(what)
     hub.fail("GET", broken, cut_reply=1000, times=1)
@@ -169,13 +169,13 @@ def test_one_that_was_begun_goes_on_where_it_broke(hub: Hub, what: Publication, 
     with pytest.raises(SyncError):
         get()
     hub.plan.faults.clear()
-    had = {entry.path: entry.sent for entry in hub.asked("GET", "/objects/") if entry.status == 200}
+    staged = {path.name for path in there[0].root.glob("tmp/pull-*/*") if not path.suffix}
     hub.log.clear()
     done = get()
     rest = hub.asked("GET", broken)
     assert [entry.headers.get("range") for entry in rest if entry.storage] == ["bytes=1000-"]
     assert sum(entry.sent for entry in rest) == sizes[broken] - 1000
-    assert not {entry.path for entry in hub.asked("GET", "/objects/")} & {p for p, sent in had.items() if sent > 1000}
+    assert not {entry.path.rpartition("/")[2] for entry in hub.asked("GET", "/objects/")} & staged
     assert done.new_records == len(what.inventory.records)
 
 
@@ -219,11 +219,11 @@ def test_a_file_that_the_commit_changed_or_lacks_is_refused(
     hub: Hub, what: Publication, there: tuple[Store, Workspace], get: Pull
 ) -> None:
     before = kept(there)
-    put(hub, what, records_jsonl=b"{}\n")
-    with pytest.raises(CopyDamaged, match=r"records\.jsonl is not the file"):
-        get()
     HfApi(endpoint=hub.url, token=hub.write).delete_file("small/summary.md", NAME)
     with pytest.raises(CopyDamaged, match=r"lacks small/summary\.md"):
+        get()
+    put(hub, what, records_jsonl=b"{}\n")
+    with pytest.raises(CopyDamaged, match=r"records\.jsonl is not the file"):
         get()
     assert kept(there) == before
 
@@ -351,7 +351,13 @@ def test_a_hub_that_never_answers_is_given_up(
     assert kept(there) == before
 
 
-@pytest.mark.parametrize("effect", [{"status": 503}, {"status": 500}, {"drop": True}, {"lose_reply": True}])
+@pytest.mark.parametrize(
+    "effect",
+    [
+        {"drop": True},
+        *(pytest.param(e, marks=pytest.mark.slow) for e in ({"status": 503}, {"status": 500}, {"lose_reply": True})),
+    ],
+)
 @pytest.mark.parametrize("where", ["/api/models/lab/study/revision/", "/tree/", "/resolve/", "/objects/"])
 def test_what_fails_for_a_moment_is_tried_again(
     hub: Hub, what: Publication, get: Pull, where: str, effect: dict[str, object]
