@@ -125,6 +125,7 @@ def test_what_git_and_git_lfs_read_is_what_the_inventory_says(hub: Hub, what: Pu
         assert sha256((folder / entry.path).read_bytes()).hexdigest() == entry.sha256
 
 
+@pytest.mark.slow
 def test_it_comes_by_xet_too(xet_hub: Hub, what: Publication, there: tuple[Store, Workspace]) -> None:
     put(xet_hub, what)
     assert not xet_hub.asked("PUT")
@@ -132,6 +133,7 @@ def test_it_comes_by_xet_too(xet_hub: Hub, what: Publication, there: tuple[Store
     assert done.new_records == len(what.inventory.records)
 
 
+@pytest.mark.slow
 def test_a_long_listing_is_read_to_its_end(hub: Hub, what: Publication, get: Pull) -> None:
     hub.page = 7
     assert get().files == len(what.files) - 1
@@ -179,6 +181,7 @@ def test_one_that_was_begun_goes_on_where_it_broke(
     assert done.new_records == len(what.inventory.records)
 
 
+@pytest.mark.slow
 def test_two_at_once_on_one_store_both_succeed(hub: Hub, what: Publication, there: tuple[Store, Workspace]) -> None:
     with ThreadPoolExecutor(2) as pool:
         both = [pool.submit(pull, client(hub), Store.open(there[0].root), there[1], None, quiet) for _ in range(2)]
@@ -351,13 +354,8 @@ def test_a_hub_that_never_answers_is_given_up(
     assert kept(there) == before
 
 
-@pytest.mark.parametrize(
-    "effect",
-    [
-        {"drop": True},
-        *(pytest.param(e, marks=pytest.mark.slow) for e in ({"status": 503}, {"status": 500}, {"lose_reply": True})),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("effect", [{"status": 503}, {"status": 500}, {"drop": True}, {"lose_reply": True}])
 @pytest.mark.parametrize("where", ["/api/models/lab/study/revision/", "/tree/", "/resolve/", "/objects/"])
 def test_what_fails_for_a_moment_is_tried_again(
     hub: Hub, what: Publication, get: Pull, where: str, effect: dict[str, object]
@@ -379,6 +377,7 @@ def test_who_may_not_see_it_is_told_so_at_once(hub: Hub, what: Publication, get:
     assert len(hub.asked("GET", "/api/models/")) <= 8
 
 
+@pytest.mark.slow
 def test_of_several_studies_one_is_to_be_named(hub: Hub, what: Publication, get: Pull) -> None:
     put(hub, what, other={"other/vlmunl.json": b"{}"})
     with pytest.raises(UsageError, match="other, small"):
