@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from publishing import NAME, contents, elsewhere, put
+from publishing import NAME, contents, elsewhere
 from pushing import push
 from server import Hub
 from server.faults import rot
 
 from vlmunl.commands.session import Session
+from vlmunl.hub.client import Hub as Client
 from vlmunl.hub.published import Publication
 
 pytestmark = pytest.mark.hub
@@ -22,14 +23,15 @@ Sync = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def sync(hub: Hub, cli: Any, monkeypatch: pytest.MonkeyPatch) -> Sync:
+def sync(request: pytest.FixtureRequest, cli: Any, monkeypatch: pytest.MonkeyPatch) -> Sync:
     """`vlmunl sync ARGS` in a workspace, with the token that may only read."""
 
-    def call(root: Path, *args: str, token: str = "") -> tuple[int, str, str]:
-        monkeypatch.setenv("HF_TOKEN", token or hub.read)
-        code, out, err = cli(
-            root, *args[: args.index("sync")], "sync", "--endpoint", hub.url, *args[args.index("sync") + 1 :]
-        )
+    hub: Hub = request.getfixturevalue("stocked" if "stocked" in request.fixturenames else "hub")
+
+    def call(root: Path, *args: str) -> tuple[int, str, str]:
+        monkeypatch.setenv("HF_TOKEN", hub.read)
+        at = args.index("sync") + 1
+        code, out, err = cli(root, "--workspace", str(root), *args[:at], "--endpoint", hub.url, *args[at:])
         assert not any(secret in out + err for secret in (hub.read, hub.write, hub.stranger))
         assert "X-Amz-Signature" not in out + err
         return code, out, err
@@ -89,8 +91,9 @@ def test_verify_tells_what_is_missing_differs_or_is_damaged(
     assert (code, "NOT as it is here" in out, "missing   small/summary.md" in out) == (19, True, True)
 
 
-def test_pull_from_the_command_line(hub: Hub, what: Publication, finished: Session, sync: Sync, tmp_path: Path) -> None:
-    put(hub, what)
+def test_pull_from_the_command_line(
+    stocked: Hub, what: Publication, finished: Session, sync: Sync, tmp_path: Path
+) -> None:
     _, space = elsewhere(tmp_path / "there", finished)
     code, out, _ = sync(space.root, "sync", "--pull", f"{NAME}@{what.tag}")
     assert (code, "next: vlmunl status small" in out) == (0, True)
@@ -116,8 +119,7 @@ def test_pull_from_the_command_line(hub: Hub, what: Publication, finished: Sessi
     ],
 )
 def test_exit_codes(
-    hub: Hub,
-    what: Publication,
+    stocked: Hub,
     finished: Session,
     sync: Sync,
     tmp_path: Path,
@@ -125,11 +127,10 @@ def test_exit_codes(
     code: int,
     prepare: Callable[[Hub], object],
 ) -> None:
-    monkeypatch.setattr("vlmunl.hub.client.Hub.sleep", lambda seconds: None, raising=False)
-    put(hub, what)
+    monkeypatch.setitem(Client.__init__.__kwdefaults__, "sleep", lambda seconds: None)
     _, space = elsewhere(tmp_path / "there", finished)
     before = contents(space.root)
-    prepare(hub)
+    prepare(stocked)
     left, _, err = sync(space.root, "sync", "--pull", NAME, "--max-retries", "1")
     assert left == code, err
     assert len(err.strip().splitlines()) <= 3
