@@ -59,7 +59,7 @@ def test_what_is_killed_leaves_a_valid_store_and_is_all_that_is_submitted_again(
     world.vlmunl("store", "verify")
     states = world.states()
     assert states["data"] == states["imprint/placebo/seed0"] == "verified"
-    assert states[killed] == states[cancelled] == "pending"
+    assert {states[killed], states[cancelled]} <= {"pending", "failed"}
     again = world.submit("--only", "data", "--only", "imprint", "--seed", "0")
     assert set(again) == {killed, cancelled}
     world.cluster.wait()
