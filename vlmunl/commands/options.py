@@ -27,5 +27,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would run and 
 Force = Annotated[bool, typer.Option("--force", help="Run the chosen cells even if they have a result.")]
 Jobs = Annotated[
     int | None,
-    typer.Option("--jobs", min=1, metavar="N", help="Worker processes. Default: the cores this process may use."),
+    typer.Option(
+        "--jobs", min=1, metavar="N", help="Worker processes. Default: one per accelerator, else one per core."
+    ),
 ]
