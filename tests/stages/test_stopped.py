@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from vlmunl import stage_keep
 from vlmunl.errors import Stopped
 from vlmunl.methods.known import METHODS
 from vlmunl.methods.parts import versions
@@ -170,3 +171,43 @@ def test_an_evaluation(world: Any) -> None:
     told = same(world, declared.EVAL, config, inputs, 4).env["resumed"]
     assert told["part"] == "questions1"
     assert 0 < told["done"] < told["total"]
+
+
+@pytest.mark.slow
+def test_a_gate(world: Any) -> None:
+    from vlmunl.stages.configs import GateConfig
+
+    models = {role: world.imprint(role=role).outputs["adapter"] for role in ("imprint", "gold")}
+    inputs = {"base": world.base, "benchmark": world.benchmark, **models}
+    config = GateConfig(seed=0, batch_size=6)
+    same(world, declared.GATE, config, inputs, 2, 9)
+
+
+@pytest.mark.slow
+def test_an_attack_of_several_parts(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two fine-tunings, each followed by questions; it is stopped in one of each."""
+    from vlmunl.routes.catalogue import CATALOGUE, catalogue_hash
+    from vlmunl.stages import evaluate
+    from vlmunl.stages.configs import AttackConfig
+
+    attack = "relearn_attributes:3"
+    route = replace(CATALOGUE["relearn_attributes"], id="short", attack=attack)
+    monkeypatch.setattr(evaluate, "CATALOGUE", {**CATALOGUE, route.id: route})
+    found = catalogue_hash([route])
+    config = AttackConfig(
+        attack=attack, version=1, routes=("short",), catalogue=found, seed=0, tuning=1, max_new_tokens=3, batch_size=2
+    )
+    inputs = {"base": world.base, "benchmark": world.benchmark, "adapter0": world.imprint().outputs["adapter"]}
+    parts = []
+    real = stage_keep.Keeping.load
+
+    def load(self: Any, name: str) -> Any:
+        state = real(self, name)
+        parts.append((name, state is not None))
+        return state
+
+    monkeypatch.setattr(stage_keep.Keeping, "load", load)
+    same(world, declared.ATTACK, config, inputs, 2, 1, 2)
+    assert ("train1", True) in parts
+    assert ("questions1", True) in parts
+    assert parts[-1][0] == "questions2"
