@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from vlmunl import stage_keep
 from vlmunl.errors import Stopped
 from vlmunl.methods.known import METHODS
 from vlmunl.methods.parts import versions
@@ -110,11 +111,19 @@ FAMILIES = {
 }
 
 
+def test_an_unlearning(world: Any) -> None:
+    """Rules with a memory, a stop rule that counts, wide views."""
+    config = config_of("trou", views="wide", stop=LASTING, optim=SHORT)
+    assert unlearned(world, config, 2).env["resumed"]["done"] == 2
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FAMILIES)
-def test_an_unlearning(world: Any, name: str) -> None:
+def test_families(world: Any, name: str) -> None:
     assert unlearned(world, FAMILIES[name], 2).env["resumed"]["done"] == 2
 
 
+@pytest.mark.slow
 def test_a_stop_rule_counts_on(world: Any) -> None:
     config = config_of("ga", stop=StopRule(forget_nll=0.001, patience=3), optim=replace(STEPS, steps=9))
     assert unlearned(world, config, 2).metrics["steps"] == 3
@@ -123,8 +132,19 @@ def test_a_stop_rule_counts_on(world: Any) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("method", [n for n, m in METHODS.items() if m.recipe.terms])
 def test_every_method_that_trains(world: Any, method: str) -> None:
-    unlearned(world, config_of(method), 2)
-    unlearned(world, config_of(method, views="wide", adapter=Adapter(recipe="dora"), stop=LASTING), 1, 3)
+    unlearned(world, config_of(method, views="wide", optim=SHORT), 2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe", ["lora", "dora", "full"])
+def test_every_adapter(world: Any, recipe: str) -> None:
+    config = config_of("graddiff", stop=LASTING, adapter=Adapter(recipe=recipe))  # type: ignore[arg-type]
+    unlearned(world, config, 1, 3)
+
+
+@pytest.mark.slow
+def test_small_pieces_of_a_batch(world: Any) -> None:
+    unlearned(world, config_of("npo", micro_batch=3), 2, 2)
 
 
 @pytest.mark.slow
@@ -148,6 +168,46 @@ def evaluation(*routes: str, **changes: Any) -> EvalConfig:
 def test_an_evaluation(world: Any) -> None:
     config = evaluation("canonical", "rotate", "sample", "beam", "rank")
     inputs = {"base": world.base, "benchmark": world.benchmark, "adapter0": world.imprint().outputs["adapter"]}
-    told = same(world, declared.EVAL, config, inputs, 1, 4).env["resumed"]
+    told = same(world, declared.EVAL, config, inputs, 4).env["resumed"]
     assert told["part"] == "questions1"
     assert 0 < told["done"] < told["total"]
+
+
+@pytest.mark.slow
+def test_a_gate(world: Any) -> None:
+    from vlmunl.stages.configs import GateConfig
+
+    models = {role: world.imprint(role=role).outputs["adapter"] for role in ("imprint", "gold")}
+    inputs = {"base": world.base, "benchmark": world.benchmark, **models}
+    config = GateConfig(seed=0, batch_size=6)
+    same(world, declared.GATE, config, inputs, 2, 9)
+
+
+@pytest.mark.slow
+def test_an_attack_of_several_parts(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two fine-tunings, each followed by questions; it is stopped in one of each."""
+    from vlmunl.routes.catalogue import CATALOGUE, catalogue_hash
+    from vlmunl.stages import evaluate
+    from vlmunl.stages.configs import AttackConfig
+
+    attack = "relearn_attributes:3"
+    route = replace(CATALOGUE["relearn_attributes"], id="short", attack=attack)
+    monkeypatch.setattr(evaluate, "CATALOGUE", {**CATALOGUE, route.id: route})
+    found = catalogue_hash([route])
+    config = AttackConfig(
+        attack=attack, version=1, routes=("short",), catalogue=found, seed=0, tuning=1, max_new_tokens=3, batch_size=2
+    )
+    inputs = {"base": world.base, "benchmark": world.benchmark, "adapter0": world.imprint().outputs["adapter"]}
+    parts = []
+    real = stage_keep.Keeping.load
+
+    def load(self: Any, name: str) -> Any:
+        state = real(self, name)
+        parts.append((name, state is not None))
+        return state
+
+    monkeypatch.setattr(stage_keep.Keeping, "load", load)
+    same(world, declared.ATTACK, config, inputs, 2, 1, 2)
+    assert ("train1", True) in parts
+    assert ("questions1", True) in parts
+    assert parts[-1][0] == "questions2"
