@@ -83,7 +83,7 @@ def test_watching_prints_a_line_per_change_and_ends_by_itself(world, fake, cli, 
         SQUEUE.format("12", "RUNNING", "node7", "None"),
         SQUEUE.format("12", "OUT_OF_MEMORY", "node7", "OutOfMemory"),
     )
-    monkeypatch.setattr(watch.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(watch, "pause", lambda seconds: None)
     code, out, _ = cli("status", "toy", "--watch", "1")
     assert code == 1
     told = [line.partition(" ")[2] for line in out.splitlines() if f" {GOLD} " in line]
@@ -110,7 +110,7 @@ def test_leaving_is_no_error(world, fake, cli, monkeypatch):
     def interrupt(seconds: float) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(watch.time, "sleep", interrupt)
+    monkeypatch.setattr(watch, "pause", interrupt)
     code, out, err = cli("status", "toy", "--watch", "1")
     assert (code, err) == (130, "")
     assert "queued" in out

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
+from time import sleep as pause
 from typing import TYPE_CHECKING
 
 from vlmunl.cluster.scene import Lookout
@@ -32,7 +33,7 @@ def follow(session: Session, lookout: Lookout, every: float) -> list[Standing]:
             if not any(row.unsettled for row in rows):
                 return rows
             taken = time.monotonic() - began
-            time.sleep(max(every - taken, taken * (_SHARE - 1)))
+            pause(max(every - taken, taken * (_SHARE - 1)))
 
 
 class _Lines:
