@@ -80,8 +80,13 @@ def _standing(board: Board, state: CellState, scene: Scene, typed: str) -> Stand
         return row
     if (running := _running(row, scene)) is not None:
         return running
-    if state.cell.name in scene.jobs:
+    if row.cell in scene.jobs and row.cell not in scene.others:
         return _submitted(row, state, scene, typed)
+    if row.cell in scene.others:
+        job, task = scene.jobs[row.cell]
+        entry = scene.answer.of(job.slurm_id(task), job.name)
+        still = f"; job {entry.id} is in the queue for it as it was before" if entry.stand in _ALIVE else ""
+        row = replace(row, reason=f"{row.reason}{still}")
     if state.status == "failed":
         log = str(state.record.env.get("log") or "") if state.record is not None else ""
         tail = tuple(last_lines(Path(log), TAIL)) if log else ()
@@ -160,9 +165,6 @@ def _what_runs(row: Standing, entry: Entry, doing: Doing, now: float) -> str:
 def _submitted(row: Standing, state: CellState, scene: Scene, typed: str) -> Standing:
     job, task = scene.jobs[row.cell]
     entry = scene.answer.of(job.slurm_id(task), job.name)
-    if row.cell in scene.others:
-        still = f"; job {entry.id} is in the queue for it as it was before" if entry.stand in _ALIVE else ""
-        return replace(row, reason=f"{row.reason}{still}")
     row = replace(row, job=entry.id, queue=entry.state, log=str(job.log_of(task)))
     before = " (it failed before)" if state.status == "failed" else ""
     if entry.stand == "waiting":
