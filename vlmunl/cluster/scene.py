@@ -51,10 +51,13 @@ class Lookout:
         self._specs: Mapping[str, str] | None = None
         self._ended: dict[str, Entry] = {}
 
-    def look(self, board: Board) -> Scene:
-        """Read claims, progress and ledger, and ask about every job that matters."""
+    def look(self, board: Board, claims: Mapping[str, str] | None = None) -> Scene:
+        """Read claims, progress and ledger, and ask about every job that matters.
+
+        `claims` are those from before the board was made: who has none any more by now has a record on it.
+        """
         store = board.store
-        claims = store.running()
+        claims = store.running() if claims is None else claims
         doing: dict[str, Doing] = {}
         for each in progress.read(store.root):
             if each.key in claims and (each.key not in doing or each.updated > doing[each.key].updated):

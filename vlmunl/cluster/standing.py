@@ -11,9 +11,11 @@ from typing import Any, Literal
 from vlmunl.cluster import ledger, words
 from vlmunl.cluster.logs import last_lines, told_by_log
 from vlmunl.cluster.queue import Entry
-from vlmunl.cluster.scene import Scene, is_open
+from vlmunl.cluster.scene import Lookout, Scene, is_open
+from vlmunl.manifests.cells import Plan
 from vlmunl.manifests.states import Board, CellState
 from vlmunl.out import clock, duration
+from vlmunl.store import Store
 from vlmunl.store.doing import Doing
 
 State = Literal["verified", "running", "queued", "failed", "pending", "failed-gate", "excluded"]
@@ -58,6 +60,23 @@ class Standing:
     def to_json(self) -> dict[str, Any]:
         """All fields."""
         return asdict(self)
+
+
+def current(plan: Plan, store: Store, lookout: Lookout, typed: str) -> list[Standing]:
+    """How every cell stands now.
+
+    The store is looked at before the queue; of a job that has ended meanwhile the records are looked at once more.
+    """
+    store.refresh()
+    claims = store.running()
+    board = Board(plan, store)
+    scene = lookout.look(board, claims)
+    rows = standings(board, scene, typed)
+    over = [row.cell for row in rows if row.queue and row.state in ("pending", "failed")]
+    changed = [board.update(name) for name in over]
+    if any(changed):
+        rows = standings(board, scene, typed)
+    return rows
 
 
 def standings(board: Board, scene: Scene, typed: str) -> list[Standing]:
