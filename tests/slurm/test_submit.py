@@ -27,8 +27,8 @@ def test_a_study_runs_through_and_nothing_is_left_to_submit(world):
     assert len(world.calls()) == EVIDENCE + 2
 
 
-def test_a_failed_gate_ends_its_seed_and_no_other(world):
-    cells = world.submit(TOY_WEAK="1")
+def test_a_failed_gate_ends_its_seed_and_a_failed_cell_what_needs_it(world):
+    cells = world.submit(TOY_WEAK="1", TOY_FAIL="unlearn/ga/0")
     seen = world.cluster.wait()
     assert seen[cells["gate/seed1"]].state == "FAILED"
     assert world.cluster.show(cells["gate/seed1"])["ExitCode"] == "3:0"
@@ -39,9 +39,14 @@ def test_a_failed_gate_ends_its_seed_and_no_other(world):
         assert world.cluster.show(cells[name])["RunTime"] == "00:00:00"
     assert not [line for line in world.calls() if line.startswith("unlearn/") and line.endswith("/1")]
     states = world.states()
-    assert {states[n] for n in cells if n.endswith("seed0")} == {"verified"}
+    lost = {"unlearn/ga/seed0", "eval/ga/seed0"}
+    assert [seen[cells[name]].state for name in sorted(lost)] == ["CANCELLED", "FAILED"]
+    assert {states[n] for n in cells if n.endswith("seed0") and n not in lost} == {"verified"}
     assert {states[n] for n in after} == {"failed-gate"}
     assert states["aggregate"] == states["tables"] == "verified"
+    assert set(world.submit()) == {*lost, "aggregate", "tables"}
+    world.cluster.wait()
+    assert {state for name, state in world.states().items() if name not in after} == {"verified", "failed-gate"}
     assert world.submit() == {}
 
 
@@ -59,7 +64,7 @@ def test_what_is_killed_leaves_a_valid_store_and_is_all_that_is_submitted_again(
     world.vlmunl("store", "verify")
     states = world.states()
     assert states["data"] == states["imprint/placebo/seed0"] == "verified"
-    assert states[killed] == states[cancelled] == "pending"
+    assert {states[killed], states[cancelled]} <= {"pending", "failed"}
     again = world.submit("--only", "data", "--only", "imprint", "--seed", "0")
     assert set(again) == {killed, cancelled}
     world.cluster.wait()

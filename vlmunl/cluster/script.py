@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from vlmunl.cluster.alone import mark
 from vlmunl.cluster.groups import Group, Upstream
 from vlmunl.manifests.slurm import Resources
 
@@ -69,7 +70,7 @@ def _cell(group: Group) -> list[str]:
 
 def directives(group: Group, setting: Setting, ask: Resources) -> list[str]:
     """The options of sbatch that stand in the script."""
-    found = [f"--job-name={setting.job_name(group)}", f"--comment=vlmunl:{setting.submission}:{group.name}"]
+    found = [f"--job-name={setting.job_name(group)}", f"--comment={mark(setting.submission, group.name)}"]
     found += [f"--output={LOGS}/{group.name}-{'%A_%a' if group.is_array else '%j'}.out", "--open-mode=append"]
     if group.is_array:
         found.append(f"--array={group.indices}" + (f"%{ask.parallel}" if ask.parallel else ""))

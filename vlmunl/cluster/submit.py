@@ -7,20 +7,18 @@ submitter dies between the two, the next one finds by the intent whether Slurm t
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import json
 import shutil
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from uuid import uuid4
 
 from vlmunl.cluster import ledger, sbatch
+from vlmunl.cluster.alone import INTENT, alone, record, recover
 from vlmunl.cluster.groups import Group, Upstream, groups
 from vlmunl.cluster.ledger import Job, Task
-from vlmunl.cluster.queue import Trouble, ask
 from vlmunl.cluster.script import LOGS, STUDY, WRAPPERS, Setting, command, dependencies, directives, text
 from vlmunl.cluster.specs import specs
 from vlmunl.cluster.survey import SYNC, Survey, live, survey
@@ -29,10 +27,7 @@ from vlmunl.manifests.cells import TABLES, Cell, Plan
 from vlmunl.manifests.slurm import Resources
 from vlmunl.manifests.states import Board
 from vlmunl.store import Store
-from vlmunl.store.claims import Claim, Claims
 from vlmunl.workspace import write_file
-
-INTENT = ".intent"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,8 +92,8 @@ def submit(request: Request) -> Submission:
     sbatch.check_arguments(request.arguments)
     sbatch.require("sbatch")
     sbatch.require("squeue")
-    with _alone(request):
-        _recover(request)
+    with alone(request.store.root, request.study, request.tell):
+        recover(request.store.root, request.study)
         setting, (found, syncs) = _setting(request), _look(request)
         planned = _planned(request, setting, found, sync=syncs)
         if not planned:
@@ -195,7 +190,7 @@ def _submit(
     """One job, with an intent before and a record in the ledger after."""
     group = job.group
     line, after = command(group, setting, numbers), dependencies(group, numbers)
-    record = Job(
+    made = Job(
         id="",
         name=setting.job_name(group),
         study=setting.study,
@@ -209,64 +204,11 @@ def _submit(
         after=after,
     )
     intent = setting.folder / f"{group.name}{INTENT}"
-    write_file(intent, json.dumps(asdict(record)).encode())
+    write_file(intent, json.dumps(asdict(made)).encode())
     try:
         number = sbatch.submit(line, directives(group, setting, job.ask))
     except VlmunlError as error:
         so_far = f"; jobs submitted before it: {', '.join(numbers.values())}" if numbers else ""
         raise VlmunlError(f"{error.message}{so_far}", error.hint) from None
-    _record(request.store.root, record, number, intent)
+    record(request.store.root, made, number, intent)
     return replace(job, id=number, line=tuple(line), after=after)
-
-
-def _record(store: Path, record: Job, number: str, intent: Path) -> None:
-    ledger.write(store, replace(record, id=number, log=record.log.replace("{job}", number)))
-    intent.unlink(missing_ok=True)
-
-
-# ----------------------------------------------------------------------------- one at a time
-
-
-@contextlib.contextmanager
-def _alone(request: Request) -> Iterator[None]:
-    """Wait until no other process submits this study. A submitter that died is passed over (`vlmunl.store.claims`)."""
-    folder = ledger.folder(request.store.root, request.study)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise VlmunlError(f"the submission cannot be written to {folder}: {error}", "make room there") from error
-    claims = Claims(folder)
-    with Claim(claims, "submitting") as claim:
-        if not claim.first():
-            others = ", ".join(sorted(f"{e.machine} {e.pid}" for e in claims.live("submitting").values()))
-            request.tell(f"waiting: this study is just being submitted by another process ({others})")
-        while not claim.first():
-            time.sleep(0.1)
-        yield
-
-
-def _recover(request: Request) -> None:
-    """Record jobs that Slurm took from a submitter that died before it could.
-
-    Raises:
-        VlmunlError: Slurm cannot be asked.
-    """
-    root = request.store.root
-    for intent in sorted(ledger.folder(root, request.study).glob(f"*/*{INTENT}")):
-        try:
-            document = json.loads(intent.read_bytes())
-            tasks = tuple(Task(**task) for task in document["tasks"])
-            record = Job(**document | {"tasks": tasks, "after": tuple(document["after"])})
-        except (OSError, ValueError, TypeError, KeyError):
-            intent.unlink(missing_ok=True)
-            continue
-        mark = f"vlmunl:{record.submission}:{intent.name.removesuffix(INTENT)}"
-        try:
-            listed = ask("squeue", "-h", "-a", "-t", "all", "-n", record.name, "-o", "%F|%k").splitlines()
-        except Trouble as trouble:
-            raise VlmunlError(f"Slurm cannot be asked what is queued: {trouble}", "try again when it works") from None
-        number = next((line.partition("|")[0] for line in listed if line.partition("|")[2].strip() == mark), None)
-        if number is None:
-            intent.unlink(missing_ok=True)
-        else:
-            _record(root, record, number, intent)
