@@ -9,7 +9,6 @@ differs, as it does for whole cells). Anything else is left aside with a note in
 from __future__ import annotations
 
 import os
-import pickle
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -147,6 +146,8 @@ class Keeping:
         return Listed(identity=mine, parts={})
 
     def _read(self, saved: Saved) -> State | None:
+        import pickle
+
         import torch
 
         path = partial.folder(self.store, self.key) / saved.file

@@ -106,7 +106,8 @@ def test_no_rank_outlives_its_worker(tmp_path, number):
     pids = tmp_path / "pids"
     code = (
         "import sys, ranked; from dataclasses import replace; from pathlib import Path\n"
-        "from vlmunl.engine.worker import _leave; import signal; signal.signal(signal.SIGTERM, _leave)\n"
+        "from multiprocessing import Pipe; from vlmunl.engine.orders import Orders\n"
+        "ends = Pipe(duplex=False); Orders(ends[0]).listen()\n"
         "from test_ranks import TWO, Team, Store, do\n"
         f"with Team(TWO) as team: do(team, Store.open(Path({str(tmp_path / 'store')!r})), 'waits')\n"
     )

@@ -50,7 +50,14 @@ def at_work(space, steps):
 
 
 @pytest.mark.model
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 75), (signal.SIGUSR1, 75)])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        (signal.SIGINT, 130),
+        pytest.param(signal.SIGTERM, 75, marks=pytest.mark.slow),
+        pytest.param(signal.SIGUSR1, 75, marks=pytest.mark.slow),
+    ],
+)
 def test_a_signal_has_the_cell_save_its_state(number, code, start, space, steps):
     process = start(*ONE)
     at_work(space, steps)
@@ -73,7 +80,10 @@ def test_a_signal_has_the_cell_save_its_state(number, code, start, space, steps)
     assert (record.env["resumed"]["done"], record.env["resumed"]["attempt"]) == (left.done, 2)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGKILL])
+SLOW = [pytest.param(number, marks=pytest.mark.slow) for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGKILL)]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, *SLOW])
 def test_nothing_outlives_the_scheduler(number, start, space, steps, monkeypatch):
     """Cells that keep nothing are not waited for, but for a warning of a time limit."""
     monkeypatch.setenv("TOY_SLEEP", "60")
@@ -89,6 +99,7 @@ def test_nothing_outlives_the_scheduler(number, start, space, steps, monkeypatch
 
 
 @pytest.mark.model
+@pytest.mark.slow
 def test_a_second_signal_waits_for_nothing(start, space, steps, monkeypatch):
     monkeypatch.setenv("TOY_STEP", "30")
     process = start(*ONE, VLMUNL_GRACE="60")
@@ -106,6 +117,7 @@ def test_a_second_signal_waits_for_nothing(start, space, steps, monkeypatch):
 
 
 @pytest.mark.model
+@pytest.mark.slow
 def test_all_processes_signalled_at_once_save_too(start, space, steps):
     """As `scancel` and a time limit do it."""
     process = start(*ONE)
@@ -138,6 +150,7 @@ JOB = {"SLURM_JOB_ID": "12", "SLURM_ARRAY_JOB_ID": "10", "SLURM_ARRAY_TASK_ID": 
 
 
 @pytest.mark.model
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "env", "calls", "said"),
     [
@@ -162,6 +175,7 @@ def test_a_warned_job_goes_back_into_the_queue(number, env, calls, said, start, 
     assert said in err
 
 
+@pytest.mark.slow
 def test_a_failed_cell_says_where_its_job_wrote(start, space, monkeypatch):
     log = space / "slurm-12.out"
     with log.open("w") as file:

@@ -110,11 +110,19 @@ FAMILIES = {
 }
 
 
+def test_an_unlearning(world: Any) -> None:
+    """Rules with a memory, a stop rule that counts, wide views."""
+    config = config_of("trou", views="wide", stop=LASTING, optim=SHORT)
+    assert unlearned(world, config, 2).env["resumed"]["done"] == 2
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FAMILIES)
-def test_an_unlearning(world: Any, name: str) -> None:
+def test_families(world: Any, name: str) -> None:
     assert unlearned(world, FAMILIES[name], 2).env["resumed"]["done"] == 2
 
 
+@pytest.mark.slow
 def test_a_stop_rule_counts_on(world: Any) -> None:
     config = config_of("ga", stop=StopRule(forget_nll=0.001, patience=3), optim=replace(STEPS, steps=9))
     assert unlearned(world, config, 2).metrics["steps"] == 3
@@ -123,8 +131,19 @@ def test_a_stop_rule_counts_on(world: Any) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("method", [n for n, m in METHODS.items() if m.recipe.terms])
 def test_every_method_that_trains(world: Any, method: str) -> None:
-    unlearned(world, config_of(method), 2)
-    unlearned(world, config_of(method, views="wide", adapter=Adapter(recipe="dora"), stop=LASTING), 1, 3)
+    unlearned(world, config_of(method, views="wide", optim=SHORT), 2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe", ["lora", "dora", "full"])
+def test_every_adapter(world: Any, recipe: str) -> None:
+    config = config_of("graddiff", stop=LASTING, adapter=Adapter(recipe=recipe))  # type: ignore[arg-type]
+    unlearned(world, config, 1, 3)
+
+
+@pytest.mark.slow
+def test_small_pieces_of_a_batch(world: Any) -> None:
+    unlearned(world, config_of("npo", micro_batch=3), 2, 2)
 
 
 @pytest.mark.slow
@@ -148,6 +167,6 @@ def evaluation(*routes: str, **changes: Any) -> EvalConfig:
 def test_an_evaluation(world: Any) -> None:
     config = evaluation("canonical", "rotate", "sample", "beam", "rank")
     inputs = {"base": world.base, "benchmark": world.benchmark, "adapter0": world.imprint().outputs["adapter"]}
-    told = same(world, declared.EVAL, config, inputs, 1, 4).env["resumed"]
+    told = same(world, declared.EVAL, config, inputs, 4).env["resumed"]
     assert told["part"] == "questions1"
     assert 0 < told["done"] < told["total"]

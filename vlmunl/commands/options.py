@@ -28,5 +28,7 @@ Force = Annotated[bool, typer.Option("--force", help="Run the chosen cells even 
 Here = Annotated[bool, typer.Option("--here", help="Compute even if this is a login node and the model is large.")]
 Jobs = Annotated[
     int | None,
-    typer.Option("--jobs", min=1, metavar="N", help="Worker processes. Default: the cores this process may use."),
+    typer.Option(
+        "--jobs", min=1, metavar="N", help="Worker processes. Default: one per accelerator, else one per core."
+    ),
 ]

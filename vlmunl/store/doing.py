@@ -100,8 +100,8 @@ class Telling:
 
     def progress(self, done: int, total: int, note: str) -> None:
         """The cell got on; written if the last writing is long enough ago."""
-        now = time.time()
-        self._doing = replace(self._doing, done=done, total=total, note=note, updated=now)
+        first = self._doing.first if done >= self._doing.first else 0  # less: another part of the cell has begun
+        self._doing = replace(self._doing, done=done, total=total, note=note, updated=time.time(), first=first)
         if time.monotonic() - self._written >= self._every:
             self._write()
 
