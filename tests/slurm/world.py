@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.slurm.cluster import Cluster
+from vlmunl.cluster import ledger
 
 ROOT = Path(__file__).parents[2]
 TOYS = ROOT / "tests" / "engine" / "toy_main.py"
@@ -87,6 +88,11 @@ class World:
         """Cell -> its state."""
         done = self.vlmunl("status", study, "--json", code=None)
         return {row["cell"]: row["state"] for row in json.loads(done.stdout)["cells"]}
+
+    def log(self, cell: str) -> Path:
+        """The output of the last job that was submitted for a cell."""
+        job, task = ledger.latest(self.root / "store", "toy")[cell]
+        return job.log_of(task)
 
     def calls(self) -> list[str]:
         """What the stages were called for, sorted."""
