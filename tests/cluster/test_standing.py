@@ -257,6 +257,16 @@ def test_a_job_for_what_the_cell_was_before_is_not_its_job(world, fake):
     assert world.stand()[GOLD].reason == "would run: first run"
 
 
+def test_a_study_that_was_changed_back_has_its_first_job_again(world, fake):
+    world.do("data")
+    world.submit("12", GOLD, ago=60)
+    world.submit("13", GOLD, spec="of another recipe")
+    waits = SQUEUE.format("12", "12", "PENDING", "", "1:00", "(null)", "Resources")
+    fake.says("squeue", waits + "\n" + SQUEUE.format("13", "13", "RUNNING", "node7", "1:00", "(null)", "None"))
+    row = world.stand()[GOLD]
+    assert (row.state, row.job) == ("queued", "12")
+
+
 def test_an_end_that_was_told_is_remembered_while_one_watches(world, fake):
     world.do("data")
     job = world.submit("12", GOLD)

@@ -83,7 +83,7 @@ def test_watching_prints_a_line_per_change_and_ends_by_itself(world, fake, cli, 
         SQUEUE.format("12", "RUNNING", "node7", "None"),
         SQUEUE.format("12", "OUT_OF_MEMORY", "node7", "OutOfMemory"),
     )
-    monkeypatch.setattr(watch.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(watch, "pause", lambda seconds: None)
     code, out, _ = cli("status", "toy", "--watch", "1")
     assert code == 1
     told = [line.partition(" ")[2] for line in out.splitlines() if f" {GOLD} " in line]
@@ -91,6 +91,46 @@ def test_watching_prints_a_line_per_change_and_ends_by_itself(world, fake, cli, 
     assert told[2] == f"{GOLD} failed job 12 ran out of memory"
     assert " | bye\n" in out
     assert out.rstrip().endswith("1 verified, 1 failed, 28 pending")
+
+
+def test_a_record_that_comes_into_sight_after_its_job_has_ended_is_waited_for(world, fake, cli, monkeypatch):
+    world.do("data")
+    world.submit("12", GOLD)
+    fake.says("squeue", SQUEUE.format("12", "COMPLETED", "node7", "None"))
+    pauses = []
+
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 2:
+            world.do(GOLD)
+
+    monkeypatch.setattr(watch, "pause", pause)
+    out = cli("status", "toy", "--watch", "1")[1]
+    assert len(pauses) == 2
+    assert f" {GOLD} verified" in out
+    monkeypatch.setattr(watch, "pause", pauses.append)
+    world.submit("13", "imprint/placebo/seed0")
+    fake.says("squeue", SQUEUE.format("13", "COMPLETED", "node7", "None"))
+    assert cli("status", "toy", "--watch", "1")[0] == 4
+    assert len(pauses) == 2 + watch._LATE
+
+
+def test_a_cell_that_ends_between_two_looks_is_not_taken_for_lost(world, fake, monkeypatch):
+    from vlmunl.cluster.standing import current
+
+    world.do("data")
+    world.submit("12", GOLD)
+    fake.says("squeue", SQUEUE.format("12", "COMPLETED", "node7", "None"))
+    lookout = scene.Lookout(world.plan)
+    ask = lookout.queue.ask
+
+    def finish_then_ask(jobs):
+        world.do(GOLD)
+        return ask(jobs)
+
+    monkeypatch.setattr(lookout.queue, "ask", finish_then_ask)
+    rows = {row.cell: row for row in current(world.plan, world.store, lookout, "toy")}
+    assert rows[GOLD].state == "verified"
 
 
 def test_watching_what_does_not_move_ends_at_once(world, fake, cli):
@@ -110,7 +150,7 @@ def test_leaving_is_no_error(world, fake, cli, monkeypatch):
     def interrupt(seconds: float) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(watch.time, "sleep", interrupt)
+    monkeypatch.setattr(watch, "pause", interrupt)
     code, out, err = cli("status", "toy", "--watch", "1")
     assert (code, err) == (130, "")
     assert "queued" in out

@@ -30,6 +30,8 @@ cpus = 1
 memory = "300M"
 time = "10"
 setup = ["export VLMUNL={program} {steered}"]
+[slurm.imprint]
+setup = ["export VLMUNL={program} {steered} TOY_SLEEP={sleep}"]
 [slurm.aggregate]
 cpus = 1
 memory = "300M"
@@ -48,9 +50,10 @@ class Site:
         self.program.write_text(f'#!/bin/bash\nexec {sys.executable} {MAIN} "$@"\n')
         self.program.chmod(0o755)
 
-    def study(self, **steered: str) -> None:
+    def study(self, sleep: int, **steered: str) -> None:
+        """Write it; imprints take `sleep` seconds."""
         told = " ".join(f"{name}={value}" for name, value in steered.items())
-        text = STUDY.format(program=self.program, steered=told)
+        text = STUDY.format(program=self.program, steered=told, sleep=sleep)
         (self.root / "manifests" / "toy.toml").write_text(text)
 
     def type(self, *args: str, code: int | None = 0) -> str:
@@ -83,7 +86,7 @@ def site(slurm: Cluster, tmp_path: Path) -> Iterator[Site]:
 
 
 def test_a_study_from_the_queue_to_its_end(site):
-    site.study(TOY_SLEEP="8", TOY_WEAK="1", TOY_FAIL="imprint/placebo/0")
+    site.study(25, TOY_WEAK="1", TOY_FAIL="imprint/placebo/0")
     chosen = [part for name in ("data", "imprint", "gate", "unlearn/ga") for part in ("--only", name)]
     assert "jobs submitted for" in site.type("submit", "toy", *chosen)
     watch = site.start("status", "toy", "--watch", "1")
@@ -120,7 +123,7 @@ def test_a_study_from_the_queue_to_its_end(site):
 
 
 def test_jobs_that_were_held_cancelled_and_killed(site):
-    site.study(TOY_SLEEP="60")
+    site.study(60)
     site.type("run", "toy", "--only", "data", "--jobs", "1", code=0)
     site.type("submit", "toy", "--only", "imprint/gold", "--sbatch-arg=--hold")
     rows = site.cells()

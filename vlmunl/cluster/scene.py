@@ -51,24 +51,39 @@ class Lookout:
         self._specs: Mapping[str, str] | None = None
         self._ended: dict[str, Entry] = {}
 
-    def look(self, board: Board) -> Scene:
-        """Read claims, progress and ledger, and ask about every job that matters."""
+    def look(self, board: Board, claims: Mapping[str, str] | None = None) -> Scene:
+        """Read claims, progress and ledger, and ask about every job that matters.
+
+        `claims` are those from before the board was made: who has none any more by now has a record on it.
+        """
         store = board.store
-        claims = store.running()
+        claims = store.running() if claims is None else claims
         doing: dict[str, Doing] = {}
         for each in progress.read(store.root):
             if each.key in claims and (each.key not in doing or each.updated > doing[each.key].updated):
                 doing[each.key] = each
-        jobs = {
-            name: (job, task)
-            for name, (job, task) in ledger.latest(store.root, self.plan.study.name).items()
-            if name in board.order and is_open(board[name])
-        }
+        jobs, others = self._jobs(board)
         asked = [job.slurm_id(task) for job, task in jobs.values()]
         asked += [each.job for each in doing.values() if each.job]
-        others = frozenset(name for name, (_, task) in jobs.items() if task.spec != self._spec(name))
         answer = self._remembered(self.queue.ask(asked))
         return Scene(claims=claims, doing=doing, jobs=jobs, others=others, answer=answer, now=time.time())
+
+    def _jobs(self, board: Board) -> tuple[dict[str, tuple[ledger.Job, ledger.Task]], frozenset[str]]:
+        """Open cell -> its last job, rather one for what the cell is now; and the cells that have none such."""
+        found: dict[str, tuple[ledger.Job, ledger.Task]] = {}
+        others: set[str] = set()
+        for job in ledger.jobs(board.store.root, self.plan.study.name):
+            for task in job.tasks:
+                if task.cell not in board.order or not is_open(board[task.cell]):
+                    continue
+                if task.spec == self._spec(task.cell):
+                    others.discard(task.cell)
+                elif task.cell in found and task.cell not in others:
+                    continue
+                else:
+                    others.add(task.cell)
+                found[task.cell] = job, task
+        return found, frozenset(others)
 
     def _remembered(self, answer: Answer) -> Answer:
         """With the ends that were told before: Slurm forgets them after a few minutes."""

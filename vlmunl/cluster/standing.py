@@ -11,9 +11,11 @@ from typing import Any, Literal
 from vlmunl.cluster import ledger, words
 from vlmunl.cluster.logs import last_lines, told_by_log
 from vlmunl.cluster.queue import Entry
-from vlmunl.cluster.scene import Scene, is_open
+from vlmunl.cluster.scene import Lookout, Scene, is_open
+from vlmunl.manifests.cells import Plan
 from vlmunl.manifests.states import Board, CellState
 from vlmunl.out import clock, duration
+from vlmunl.store import Store
 from vlmunl.store.doing import Doing
 
 State = Literal["verified", "running", "queued", "failed", "pending", "failed-gate", "excluded"]
@@ -60,6 +62,23 @@ class Standing:
         return asdict(self)
 
 
+def current(plan: Plan, store: Store, lookout: Lookout, typed: str) -> list[Standing]:
+    """How every cell stands now.
+
+    The store is looked at before the queue; of a job that has ended meanwhile the records are looked at once more.
+    """
+    store.refresh()
+    claims = store.running()
+    board = Board(plan, store)
+    scene = lookout.look(board, claims)
+    rows = standings(board, scene, typed)
+    over = [row.cell for row in rows if row.queue and row.state in ("pending", "failed")]
+    changed = [board.update(name) for name in over]
+    if any(changed):
+        rows = standings(board, scene, typed)
+    return rows
+
+
 def standings(board: Board, scene: Scene, typed: str) -> list[Standing]:
     """Every cell, in the order of work. `typed` is how the study is named on the command line."""
     return [_standing(board, state, scene, typed) for state in board.states.values()]
@@ -80,8 +99,13 @@ def _standing(board: Board, state: CellState, scene: Scene, typed: str) -> Stand
         return row
     if (running := _running(row, scene)) is not None:
         return running
-    if state.cell.name in scene.jobs:
+    if row.cell in scene.jobs and row.cell not in scene.others:
         return _submitted(row, state, scene, typed)
+    if row.cell in scene.others:
+        job, task = scene.jobs[row.cell]
+        entry = scene.answer.of(job.slurm_id(task), job.name)
+        still = f"; job {entry.id} is in the queue for it as it was before" if entry.stand in _ALIVE else ""
+        row = replace(row, reason=f"{row.reason}{still}")
     if state.status == "failed":
         log = str(state.record.env.get("log") or "") if state.record is not None else ""
         tail = tuple(last_lines(Path(log), TAIL)) if log else ()
@@ -160,9 +184,6 @@ def _what_runs(row: Standing, entry: Entry, doing: Doing, now: float) -> str:
 def _submitted(row: Standing, state: CellState, scene: Scene, typed: str) -> Standing:
     job, task = scene.jobs[row.cell]
     entry = scene.answer.of(job.slurm_id(task), job.name)
-    if row.cell in scene.others:
-        still = f"; job {entry.id} is in the queue for it as it was before" if entry.stand in _ALIVE else ""
-        return replace(row, reason=f"{row.reason}{still}")
     row = replace(row, job=entry.id, queue=entry.state, log=str(job.log_of(task)))
     before = " (it failed before)" if state.status == "failed" else ""
     if entry.stand == "waiting":

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from vlmunl.cluster.scene import Lookout
     from vlmunl.cluster.standing import Standing
     from vlmunl.commands.session import Session
-    from vlmunl.manifests.states import Board
 
 EXAMPLES = (
     "vlmunl status quick",
@@ -89,22 +88,20 @@ def _watched(session: Session, lookout: Lookout, every: float | None) -> list[St
 
 def look(session: Session, lookout: Lookout, *, why: bool = False) -> tuple[list[Standing], dict[str, Any]]:
     """Where every cell stands now; with `why` also the whole causes, by cell."""
-    from vlmunl.cluster.standing import standings
-    from vlmunl.manifests.states import Board
+    from vlmunl.cluster.standing import current
 
-    session.store.refresh()
-    board = Board(session.plan, session.store)
-    rows = standings(board, lookout.look(board), session.workspace.study_name(session.plan.study.path))
-    return _explained(board, rows) if why else (rows, {})
+    rows = current(session.plan, session.store, lookout, session.workspace.study_name(session.plan.study.path))
+    return _explained(session, rows) if why else (rows, {})
 
 
-def _explained(board: Board, rows: list[Standing]) -> tuple[list[Standing], dict[str, Any]]:
+def _explained(session: Session, rows: list[Standing]) -> tuple[list[Standing], dict[str, Any]]:
     """With the cause in place of the reason, but where a process or a job is at the cell."""
     from dataclasses import replace
 
+    from vlmunl.manifests.states import Board
     from vlmunl.trail.why import reasons
 
-    found = reasons(board)
+    found = reasons(Board(session.plan, session.store))
     told = [row if row.job or row.state == "running" else replace(row, reason=str(found[row.cell])) for row in rows]
     return told, {name: why.to_json() for name, why in found.items()}
 

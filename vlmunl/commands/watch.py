@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
+from time import sleep as pause
 from typing import TYPE_CHECKING
 
 from vlmunl.cluster.scene import Lookout
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 _SHARE = 20
 """A look may take this part of the time at most: a study of thousands of cells is looked at less often."""
+_LATE = 3
+"""Looks that a job's record may stay out of sight after its end: another node's files are seen with a delay."""
 _FIRST = ("running", "failed", "queued", "pending", "failed-gate", "verified", "excluded")
 
 
@@ -25,14 +28,17 @@ def follow(session: Session, lookout: Lookout, every: float) -> list[Standing]:
     screen = _Screen(session) if session.out.live else _Lines(session)
     with ExitStack() as ends:
         ends.enter_context(screen)
+        quiet = 0
         while True:
             began = time.monotonic()
             rows, _ = look(session, lookout)
             screen.show(rows)
-            if not any(row.unsettled for row in rows):
+            late = any(row.queue == "COMPLETED" and row.state == "pending" for row in rows)
+            quiet = 0 if any(row.unsettled for row in rows) else quiet + 1
+            if quiet > (_LATE if late else 0):
                 return rows
             taken = time.monotonic() - began
-            time.sleep(max(every - taken, taken * (_SHARE - 1)))
+            pause(max(every - taken, taken * (_SHARE - 1)))
 
 
 class _Lines:
