@@ -33,7 +33,7 @@ SHOWN = 12
 
 @dataclass(frozen=True, kw_only=True)
 class Pulled:
-    """What a pull did. Bytes are those of the objects that the store lacked, and those that were downloaded."""
+    """What a pull did. `new_bytes` are those of the objects that the store lacked."""
 
     study: str
     commit: str
@@ -99,7 +99,7 @@ def _taken_over(found: Found, arrivals: Arrivals, store: Store, files: Mapping[P
         commit=found.commit,
         inventory_sha256=found.sha256,
         files=len(inventory.files),
-        downloaded_bytes=sum(one.digest.size for one in came.values()),
+        downloaded_bytes=arrivals.received,
         new_objects=len(foreign.new_objects),
         new_bytes=foreign.new_bytes,
         new_records=new_records,
