@@ -149,7 +149,8 @@ class Hub:
     def info(self, revision: str | None = None) -> Any:
         """What the Hub says of the repository (and a revision of it)."""
         name = f"{self.repo}@{revision}" if revision else self.repo
-        return self.ask(f"looking for {name}", lambda: self.api.repo_info(self.repo, revision=revision))
+        limit = self.timeout  # this call of the library sets one of its own otherwise: none
+        return self.ask(f"looking for {name}", lambda: self.api.repo_info(self.repo, revision=revision, timeout=limit))
 
     def tree(self, commit: str) -> dict[str, RemoteFile]:
         """Path -> file of everything at a commit, by one recursive listing."""
