@@ -358,3 +358,26 @@ def test_without_a_session_of_its_own_the_store_is_as_it_was(hub: Hub, study: Se
     new = {p.name for p in after.keys() - before.keys()}
     assert new == {"small.json", "lock"}
     assert {p: after[p] for p in before} == before
+
+
+@pytest.mark.slow
+def test_what_only_a_later_plan_sends_is_checked_too(hub: Hub, study: Session) -> None:
+    """Somebody changes a file that was to stay; it is to be replaced, and is rotten here by now."""
+    push(hub, study)
+    (study.workspace.root / "latex" / "paper.pdf").write_bytes(b"%PDF-1.5\0mine")
+    what = published(study)
+    rotten = what.by_path["small/summary.md"].source
+    assert isinstance(rotten, Path)
+    pause = hub.pause("POST", "/commit/main")
+    with ThreadPoolExecutor(1) as pool:
+        pushing = pool.submit(push, hub, study, what, forced=("small/summary.md",))
+        assert pause.reached.wait(20)
+        repo = hub.repos[NAME]
+        theirs = repo.git.commit(repo.head, {"small/summary.md": b"theirs"}, (), "theirs", "lab")
+        assert repo.git.swap("refs/heads/main", theirs, repo.head)
+        rotten.chmod(0o644)
+        rotten.write_bytes(b"rotten")
+        pause.go.set()
+        with pytest.raises(CopyDamaged, match=r"small/summary\.md"):
+            pushing.result()
+    assert repo.head == theirs
