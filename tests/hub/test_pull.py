@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -208,11 +209,14 @@ def test_a_pull_that_is_killed_leaves_nothing_and_goes_on(
     assert staged
     assert {path: data for path, data in kept(there).items() if "/claims/" not in path} == before
     hub.log.clear()
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    talks = {**environment, "HF_DEBUG": "1"}
+    done = subprocess.run(command, env=talks, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert not {entry.path.rpartition("/")[2] for entry in hub.asked("GET", "/objects/")} & staged
     assert {name.file for name in store.records()} == set(what.inventory.records)
+    assert "curl" in done.stderr
     assert hub.read not in done.stdout + done.stderr
+    assert not re.search(r"Signature=[0-9a-f]", done.stdout + done.stderr)
 
 
 @pytest.mark.slow
