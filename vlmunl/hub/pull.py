@@ -1,6 +1,7 @@
 """Bringing a published study to this machine: all of it is checked, then its store and its workspace have it.
 
-A failure leaves both as they were, but for what has arrived in the store's `tmp/`, where the next attempt goes on.
+A failure leaves both as they were, but for what has arrived in the store's `tmp/`, where the next attempt goes on. If
+it is the workspace that cannot be written, the store has the study, and the workspace nothing of it.
 """
 
 from __future__ import annotations
