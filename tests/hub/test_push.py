@@ -381,3 +381,23 @@ def test_what_only_a_later_plan_sends_is_checked_too(hub: Hub, study: Session) -
         with pytest.raises(CopyDamaged, match=r"small/summary\.md"):
             pushing.result()
     assert repo.head == theirs
+
+
+def test_what_is_pushed_can_be_pulled_with_its_paper(hub: Hub, study: Session, tmp_path: Path) -> None:
+    from vlmunl.hub.pull import pull
+    from vlmunl.store import Store
+    from vlmunl.workspace import Workspace
+
+    paper_of(study).write_bytes(b"%PDF-1.5\0mine")
+    push(hub, study)
+    root = tmp_path / "elsewhere"
+    root.mkdir()
+    store = Store.open(root / "store")
+    pulled = pull(client(hub, hub.read), store, Workspace(root=root), "small", lambda done, total: None)
+    assert pulled.records == len(published(study).inventory.records)
+    assert (root / "latex" / "build" / "paper.pdf").read_bytes() == b"%PDF-1.5\0mine"
+    ours = {name.file for name in study.store.records() if name.outcome == "ok"}
+    assert {name.file for name in store.records()} <= ours
+    for name in ("run_manifest.json", "verified_results.json", "summary.md"):
+        here, there = study.workspace.results("small") / name, root / "manifests" / "small" / name
+        assert there.read_bytes() == here.read_bytes()
