@@ -7,6 +7,7 @@ it is the workspace that cannot be written, the store has the study, and the wor
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -21,6 +22,7 @@ from vlmunl.hub.client import Hub
 from vlmunl.hub.foreign import IN_STORE, Foreign, checked, in_store, settle
 from vlmunl.hub.found import Found, look
 from vlmunl.hub.inventory import Entry, Inventory, Withheld
+from vlmunl.hub.published import BUILT
 from vlmunl.keys import Digest, digest_file, read_chunks
 from vlmunl.store import Store
 from vlmunl.store.atomic import discard, discard_tree, size_of
@@ -28,6 +30,7 @@ from vlmunl.store.bundle import object_path
 from vlmunl.workspace import Workspace
 
 _NAMED = {"manifest": "run_manifest.json", "results": "verified_results.json", "summary": "summary.md"}
+_PDF = re.compile(r"latex/[^/]+\.pdf")
 SHOWN = 12
 """Files that a message names before it counts the rest."""
 
@@ -119,8 +122,8 @@ def workspace_files(inventory: Inventory, workspace: Workspace) -> dict[Path, En
             files[workspace.manifests / f"{inventory.study}.toml"] = entry
         elif entry.kind in _NAMED:
             files[workspace.results(inventory.study) / _NAMED[entry.kind]] = entry
-        elif entry.kind == "paper":
-            files[workspace.root / "latex" / "paper.pdf"] = entry
+        elif entry.kind == "paper" and _PDF.fullmatch(entry.path):
+            files[workspace.root / BUILT / entry.path.removeprefix("latex/")] = entry
         elif entry.kind == "object" and entry.path.startswith("latex/"):
             files[workspace.generated(inventory.study) / entry.path.removeprefix("latex/")] = entry
     return files
