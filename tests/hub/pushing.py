@@ -85,3 +85,10 @@ def moved(session: Session, root: Path) -> Session:
     from vlmunl.workspace import Workspace
 
     return replace(session, workspace=Workspace(root=root), store=Store.open(root / "store"))
+
+
+def paper_of(session: Session) -> Path:
+    """Where the workspace's paper lies once it is compiled."""
+    path = session.workspace.root / "latex" / "build" / "paper.pdf"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path

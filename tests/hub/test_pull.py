@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -140,6 +144,7 @@ def test_a_long_listing_is_read_to_its_end(hub: Hub, what: Publication, get: Pul
     assert len(hub.asked("GET", "/tree/")) > 3
 
 
+@pytest.mark.slow
 def test_all_of_it_is_of_the_commit_that_was_found_first(hub: Hub, what: Publication, get: Pull) -> None:
     oid = hub.repos[NAME].head
     pause = hub.pause("GET", "/resolve/")
@@ -179,6 +184,40 @@ def test_one_that_was_begun_goes_on_where_it_broke(
     assert sum(entry.sent for entry in rest) == sizes[broken] - 1000
     assert not {entry.path.rpartition("/")[2] for entry in hub.asked("GET", "/objects/")} & staged
     assert done.new_records == len(what.inventory.records)
+    assert 0 < done.downloaded_bytes < sum(sizes.values()) - 1000
+
+
+@pytest.mark.slow
+def test_a_pull_that_is_killed_leaves_nothing_and_goes_on(
+    hub: Hub, what: Publication, there: tuple[Store, Workspace]
+) -> None:
+    store, space = there
+    before = kept(there)
+    command = [sys.executable, "-m", "vlmunl", "--workspace", str(space.root), "sync", "--pull", NAME]
+    environment = {**os.environ, **hub.environment(hub.read), "PYTHONPATH": str(Path(__file__).parents[2])}
+    pause = hub.pause("GET", large(what))
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert pause.reached.wait(60)
+    staged: set[str] = set()
+    for _ in range(200):
+        staged = {path.name for path in store.root.glob("tmp/pull-*/*") if not path.suffix}
+        if len(staged) >= 3:
+            break
+        time.sleep(0.05)
+    process.kill()
+    process.communicate()
+    pause.go.set()
+    assert staged
+    assert {path: data for path, data in kept(there).items() if "/claims/" not in path} == before
+    hub.log.clear()
+    talks = {**environment, "HF_DEBUG": "1"}
+    done = subprocess.run(command, env=talks, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert not {entry.path.rpartition("/")[2] for entry in hub.asked("GET", "/objects/")} & staged
+    assert {name.file for name in store.records()} == set(what.inventory.records)
+    assert "curl" in done.stderr
+    assert hub.read not in done.stdout + done.stderr
+    assert not re.search(r"Signature=[0-9a-f]", done.stdout + done.stderr)
 
 
 @pytest.mark.slow
@@ -304,6 +343,26 @@ def test_a_listing_with_paths_that_lead_out_changes_nothing(hub: Hub, what: Publ
     hub.fail("GET", "/tree/", rewrite=lambda body: json.dumps([*odd, *json.loads(body)]).encode())
     assert get().files
     assert not (there[1].root.parent / "x").exists()
+
+
+def test_a_listing_that_goes_on_elsewhere_gets_no_token(hub: Hub, get: Pull) -> None:
+    hub.fail("GET", "/tree/", headers={"Link": f'<{hub.storage_url}/next>; rel="next"'}, times=9)
+    with pytest.raises(TryLater, match="another host"):
+        get()
+    assert not any(entry.storage for entry in hub.log)
+
+
+def test_what_is_staged_and_of_another_file_is_not_used(
+    hub: Hub, what: Publication, there: tuple[Store, Workspace], get: Pull
+) -> None:
+    staging = there[0].root / "tmp" / f"pull-{what.manifest_sha256[:32]}"
+    staging.mkdir()
+    sums = [file for file in what.files if file.path.endswith(".parquet")]
+    (staging / sums[0].sha256).write_bytes(b"x" * sums[0].size)
+    (staging / f"{sums[1].sha256}.partial").write_bytes(b"x" * 50)
+    hub.fail("GET", sums[1].sha256, status=416)
+    assert get().files
+    there[0].verify(next(iter(what.inventory.trees)).ref)
 
 
 def test_files_here_that_say_something_else_stay_unless_forced(

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from pushing import NAME, client, is_there, moved, published, push, tags, there, titles
+from pushing import NAME, client, is_there, moved, paper_of, published, push, tags, there, titles
 from server import Hub
 
 from vlmunl.commands.session import Session
@@ -68,7 +68,7 @@ def test_a_dry_run_writes_nothing_neither_there_nor_here(hub: Hub, study: Sessio
 @pytest.mark.slow
 def test_only_what_changed_is_sent_and_only_a_prune_deletes(hub: Hub, study: Session) -> None:
     push(hub, study)
-    paper = study.workspace.root / "latex" / "paper.pdf"
+    paper = paper_of(study)
     paper.write_bytes(b"%PDF-1.5\0first")
     with_paper = push(hub, study)
     assert {f.path for f in with_paper.changes.send} == {"small/latex/paper.pdf", "small/vlmunl.json"}
@@ -160,7 +160,7 @@ def test_somebody_elses_file_is_not_replaced_unless_that_is_said(hub: Hub, study
 @pytest.mark.slow
 def test_a_change_by_somebody_else_between_plan_and_commit_is_a_conflict(hub: Hub, study: Session) -> None:
     push(hub, study)
-    (study.workspace.root / "latex" / "paper.pdf").write_bytes(b"%PDF-1.5\0mine")
+    paper_of(study).write_bytes(b"%PDF-1.5\0mine")
     pause = hub.pause("POST", "/commit/main")
     with ThreadPoolExecutor(1) as pool:
         pushing = pool.submit(push, hub, study)
@@ -204,7 +204,7 @@ def test_a_gitignore_that_hides_one_of_ours_is_an_error(hub: Hub, study: Session
 
 @pytest.mark.slow
 def test_patterns_of_large_files_are_added_once_and_keep_what_stands_there(hub: Hub, study: Session) -> None:
-    (study.workspace.root / "latex" / "paper.pdf").write_bytes(b"%PDF-1.5\0first")
+    paper_of(study).write_bytes(b"%PDF-1.5\0first")
     repo = hub.create(NAME, files={".gitattributes": b"*.zip filter=lfs diff=lfs merge=lfs -text\n# mine"})
     push(hub, study)
     text = repo.git.read(repo.head, ".gitattributes").decode()
@@ -264,7 +264,7 @@ def test_a_secret_stops_everything_before_a_byte_leaves(hub: Hub, study: Session
 
     hub.create(NAME)
     canary = b"hf_" + b"q" * 34
-    paper = study.workspace.root / "latex" / "paper.pdf"
+    paper = paper_of(study)
     packed = zlib.compress(b"BT (the token is " + canary + b") Tj ET")
     paper.write_bytes(b"%PDF-1.5\n1 0 obj\n<</Filter /FlateDecode>>\nstream\n" + packed + b"\nendstream\nendobj\n")
     with pytest.raises(SecretFound, match=r"small/latex/paper\.pdf, byte 17 in stream 1: hugging-face-token") as found:
@@ -281,7 +281,7 @@ def test_a_secret_stops_everything_before_a_byte_leaves(hub: Hub, study: Session
 def test_the_token_itself_in_a_file_stops_the_push(hub: Hub, study: Session) -> None:
     odd = "a-token.of/another+form"
     hub.tokens[odd] = hub.tokens[hub.write]
-    (study.workspace.root / "latex" / "paper.pdf").write_bytes(b"%PDF-1.5\0" + odd.encode())
+    paper_of(study).write_bytes(b"%PDF-1.5\0" + odd.encode())
     with pytest.raises(SecretFound, match="current-token") as found:
         push(hub, study, ours=client(hub, odd))
     assert odd not in str(found.value)
@@ -292,7 +292,7 @@ def test_a_linked_paper_is_refused(hub: Hub, study: Session, tmp_path: Path) -> 
     from vlmunl.errors import VlmunlError
 
     (tmp_path / "elsewhere.pdf").write_bytes(b"%PDF-1.5")
-    (study.workspace.root / "latex" / "paper.pdf").symlink_to(tmp_path / "elsewhere.pdf")
+    paper_of(study).symlink_to(tmp_path / "elsewhere.pdf")
     with pytest.raises(VlmunlError, match="it is a link"):
         published(study)
 
@@ -330,7 +330,7 @@ def test_the_lock_makes_a_second_push_of_the_same_store_wait(hub: Hub, study: Se
 def test_what_was_published_before_may_be_published_again(hub: Hub, study: Session) -> None:
     """A, then B, then A: the tag of A stays where it was, and names the same files."""
     first = push(hub, study)
-    paper = study.workspace.root / "latex" / "paper.pdf"
+    paper = paper_of(study)
     paper.write_bytes(b"%PDF-1.5\0b")
     push(hub, study)
     paper.unlink()
@@ -358,3 +358,46 @@ def test_without_a_session_of_its_own_the_store_is_as_it_was(hub: Hub, study: Se
     new = {p.name for p in after.keys() - before.keys()}
     assert new == {"small.json", "lock"}
     assert {p: after[p] for p in before} == before
+
+
+@pytest.mark.slow
+def test_what_only_a_later_plan_sends_is_checked_too(hub: Hub, study: Session) -> None:
+    """Somebody changes a file that was to stay; it is to be replaced, and is rotten here by now."""
+    push(hub, study)
+    paper_of(study).write_bytes(b"%PDF-1.5\0mine")
+    what = published(study)
+    rotten = what.by_path["small/summary.md"].source
+    assert isinstance(rotten, Path)
+    pause = hub.pause("POST", "/commit/main")
+    with ThreadPoolExecutor(1) as pool:
+        pushing = pool.submit(push, hub, study, what, forced=("small/summary.md",))
+        assert pause.reached.wait(20)
+        repo = hub.repos[NAME]
+        theirs = repo.git.commit(repo.head, {"small/summary.md": b"theirs"}, (), "theirs", "lab")
+        assert repo.git.swap("refs/heads/main", theirs, repo.head)
+        rotten.chmod(0o644)
+        rotten.write_bytes(b"rotten")
+        pause.go.set()
+        with pytest.raises(CopyDamaged, match=r"small/summary\.md"):
+            pushing.result()
+    assert repo.head == theirs
+
+
+def test_what_is_pushed_can_be_pulled_with_its_paper(hub: Hub, study: Session, tmp_path: Path) -> None:
+    from vlmunl.hub.pull import pull
+    from vlmunl.store import Store
+    from vlmunl.workspace import Workspace
+
+    paper_of(study).write_bytes(b"%PDF-1.5\0mine")
+    push(hub, study)
+    root = tmp_path / "elsewhere"
+    root.mkdir()
+    store = Store.open(root / "store")
+    pulled = pull(client(hub, hub.read), store, Workspace(root=root), "small", lambda done, total: None)
+    assert pulled.records == len(published(study).inventory.records)
+    assert (root / "latex" / "build" / "paper.pdf").read_bytes() == b"%PDF-1.5\0mine"
+    ours = {name.file for name in study.store.records() if name.outcome == "ok"}
+    assert {name.file for name in store.records()} <= ours
+    for name in ("run_manifest.json", "verified_results.json", "summary.md"):
+        here, there = study.workspace.results("small") / name, root / "manifests" / "small" / name
+        assert there.read_bytes() == here.read_bytes()

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from pushing import NAME, is_there, moved, published, tags, there, titles
+from pushing import NAME, is_there, moved, paper_of, published, tags, there, titles
 from server import Hub
 
 from vlmunl.commands.session import Session
@@ -72,7 +72,7 @@ def test_killed_at_any_moment_the_next_one_finishes(
     hub: Hub, study: Session, start: Start, method: str, path: str, at: str, with_paper: bool
 ) -> None:
     if with_paper:
-        (study.workspace.root / "latex" / "paper.pdf").write_bytes(b"%PDF-1.5\0" + bytes(4000))
+        paper_of(study).write_bytes(b"%PDF-1.5\0" + bytes(4000))
     repo = hub.create(NAME)
     old = there(hub)
     pause = hub.pause(method, path, at, drop=True)  # type: ignore[arg-type]

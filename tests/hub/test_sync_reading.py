@@ -53,7 +53,8 @@ def test_where_a_study_stands(hub: Hub, finished: Session, sync: Sync, tmp_path:
     assert told["tagged"] == told["receipt"]["commit"] == made.commit
     assert told["push"]["add"] == told["push"]["update"] == []
     assert not hub.writes()
-    (root / "latex" / "paper.pdf").write_bytes(b"%PDF-1.5\0")
+    (root / "latex" / "build").mkdir()
+    (root / "latex" / "build" / "paper.pdf").write_bytes(b"%PDF-1.5\0")
     told = json.loads(sync(root, "--json", "sync", "small", "--repo", NAME, "--status")[1])
     assert (told["current"], told["same_results"]) == (False, True)
     assert told["push"]["add"] == ["small/latex/paper.pdf"]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -26,7 +29,7 @@ def pull(options: Globals, study: str | None, hub_of: Callable[[str, str], Hub],
     from vlmunl.commands.byte_progress import ByteProgress
     from vlmunl.hub.pull import pull as bring
     from vlmunl.hub.signals import interruptible
-    from vlmunl.workspace import find_workspace, open_store
+    from vlmunl.workspace import find_workspace, is_path, open_store
 
     out = options.out
     workspace = find_workspace(options.workspace)
@@ -35,7 +38,8 @@ def pull(options: Globals, study: str | None, hub_of: Callable[[str, str], Hub],
     store = open_store(options.store, workspace, create=True)
     out.line(f"{hub.shown} on {hub.redact(hub.endpoint)}  ->  {store.root}")
     with interruptible(), hub.redact.logging(), ByteProgress(out, hub.repo) as progress:
-        done = bring(hub, store, workspace, study, progress, force=force)
+        name = Path(study).stem if study and is_path(study) else study
+        done = bring(hub, store, workspace, name, progress, force=force)
     _tell_pulled(out, done, workspace)
     out.document(
         {
@@ -73,9 +77,13 @@ def _tell_pulled(out: Out, done: Pulled, workspace: Workspace) -> None:
     for kept in done.withheld:
         out.line(f"  not published: {kept.output} of {kept.cell}: {kept.reason}")
     if done.overrides:
-        sets = " ".join(f"--set {key}={value}" for key, value in done.overrides.items())
+        sets = " ".join(f"--set {shlex.quote(_set(key, value))}" for key, value in done.overrides.items())
         out.line(f"  it was run with {sets}: say the same to the other commands")
     out.line(f"next: vlmunl status {done.study}")
+
+
+def _set(key: str, value: object) -> str:
+    return f"{key}={value if isinstance(value, str) else json.dumps(value)}"
 
 
 def verify(session: Session, hub: Hub, *, deep: bool) -> None:

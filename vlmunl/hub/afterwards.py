@@ -82,7 +82,7 @@ class Afterwards:
         tree = self.hub.tree(commit)
         return all(same(file, tree.get(file.path)) for file in self.publication.files)
 
-    def note(self, oid: str, changes: Changes, chosen: Chosen) -> None:
+    def note(self, oid: str, changes: Changes, chosen: Chosen | None) -> None:
         import huggingface_hub
 
         p = self.publication
@@ -99,7 +99,7 @@ class Afterwards:
             bytes=p.size,
             sent_files=len(changes.send),
             sent_bytes=changes.size,
-            transport=chosen,
+            transport=chosen or "",
             library=huggingface_hub.__version__,
             vlmunl=__version__,
         )

@@ -57,6 +57,8 @@ class Arrivals:
     staging: Path
     progress: Progress
     workers: int = WORKERS
+    received: int = 0
+    """Bytes that came over the network, those that had to come again included."""
     _done: dict[str, int] = field(default_factory=dict)
     _total: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -125,6 +127,9 @@ class Arrivals:
                 if (size_of(place) or 0) < size:
                     return
             except Exception as error:
+                if getattr(getattr(error, "response", None), "status_code", None) == 416:
+                    discard(place)  # there is no such part: what is here is of another file
+                    return
                 grown = size_of(place) or 0
                 failures, most = (1, grown) if grown > most else (failures + 1, most)
                 self._sleep(self._pause(error, failures, f"reading {wanted.remote.path} of {self.hub.repo}"))
@@ -177,11 +182,12 @@ class Arrivals:
                         "its listing says; nothing was taken over"
                     )
                 file.write(piece)
-                self._count(wanted.sha256, have)
+                self._count(wanted.sha256, have, len(piece))
             os.fsync(file.fileno())
 
-    def _count(self, sha256: str, size: int) -> None:
+    def _count(self, sha256: str, size: int, received: int = 0) -> None:
         with self._lock:
+            self.received += received
             self._done[sha256] = size
             self.progress(sum(self._done.values()), self._total)
 

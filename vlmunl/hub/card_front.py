@@ -105,15 +105,19 @@ def _measured(row: ModelRow, study: Study) -> dict[str, Any]:
     return {
         "task": {
             "type": "visual-question-answering" if pictures else "question-answering",
-            "name": f"unlearning by {line(row.label)}",
+            "name": f"unlearning by {_flat(row.label)}",
         },
-        "dataset": {"type": study.benchmark.id, "name": line(KINDS[study.benchmark.id].title)},
+        "dataset": {"type": study.benchmark.id, "name": _flat(KINDS[study.benchmark.id].title)},
         "metrics": [
-            {"type": kind, "name": f"{name}, {line(row.label)}", "value": round(value, 4)}
+            {"type": kind, "name": f"{name}, {_flat(row.label)}", "value": round(value, 4)}
             for kind, name, value in figures
             if value is not None
         ],
     }
+
+
+def _flat(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _merged(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:

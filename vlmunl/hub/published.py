@@ -30,7 +30,8 @@ SMALL = 1 << 20
 """Bytes up to which a file's git blob sha1 is computed beforehand, and up to which it is read whole to be sent."""
 PACKED = 64 << 10
 """Bytes up to which an output that is JSON goes into the pack of small outputs."""
-PAPER = Path("latex") / "paper.pdf"
+BUILT = Path("latex") / "build"
+"""Where the workspace keeps compiled papers: the paper, its supplement, and a study's tables as a document."""
 FileKind = Kind | Literal["inventory"]
 _NAMED: dict[str, tuple[str, Kind]] = {
     "verified_results": ("verified_results.json", "results"),
@@ -214,11 +215,12 @@ class _Gathering:
             self.add(inv.SMALL, "outputs", pack_small(self.small))
 
     def paper(self, workspace: Workspace) -> None:
-        """The paper's PDF, if it was built."""
-        path = workspace.root / PAPER
-        if path.exists():
-            own_file(path, workspace.root)
-            self._put("latex/paper.pdf", "paper", digest_file(path), path)
+        """The PDF of the paper, its supplement and the study's own document, those that were built."""
+        for name in dict.fromkeys(("paper", "supplement", self.plan.study.name)):
+            path = workspace.root / BUILT / f"{name}.pdf"
+            if path.exists():
+                own_file(path, workspace.root)
+                self._put(f"latex/{name}.pdf", "paper", digest_file(path), path)
 
     def add(self, path: str, kind: Kind, data: bytes) -> None:
         """A file whose bytes are at hand."""

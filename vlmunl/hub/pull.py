@@ -1,11 +1,13 @@
 """Bringing a published study to this machine: all of it is checked, then its store and its workspace have it.
 
-A failure leaves both as they were, but for what has arrived in the store's `tmp/`, where the next attempt goes on.
+A failure leaves both as they were, but for what has arrived in the store's `tmp/`, where the next attempt goes on. If
+it is the workspace that cannot be written, the store has the study, and the workspace nothing of it.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -20,6 +22,7 @@ from vlmunl.hub.client import Hub
 from vlmunl.hub.foreign import IN_STORE, Foreign, checked, in_store, settle
 from vlmunl.hub.found import Found, look
 from vlmunl.hub.inventory import Entry, Inventory, Withheld
+from vlmunl.hub.published import BUILT
 from vlmunl.keys import Digest, digest_file, read_chunks
 from vlmunl.store import Store
 from vlmunl.store.atomic import discard, discard_tree, size_of
@@ -27,13 +30,14 @@ from vlmunl.store.bundle import object_path
 from vlmunl.workspace import Workspace
 
 _NAMED = {"manifest": "run_manifest.json", "results": "verified_results.json", "summary": "summary.md"}
+_PDF = re.compile(r"latex/[^/]+\.pdf")
 SHOWN = 12
 """Files that a message names before it counts the rest."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pulled:
-    """What a pull did. Bytes are those of the objects that the store lacked, and those that were downloaded."""
+    """What a pull did. `new_bytes` are those of the objects that the store lacked."""
 
     study: str
     commit: str
@@ -99,7 +103,7 @@ def _taken_over(found: Found, arrivals: Arrivals, store: Store, files: Mapping[P
         commit=found.commit,
         inventory_sha256=found.sha256,
         files=len(inventory.files),
-        downloaded_bytes=sum(one.digest.size for one in came.values()),
+        downloaded_bytes=arrivals.received,
         new_objects=len(foreign.new_objects),
         new_bytes=foreign.new_bytes,
         new_records=new_records,
@@ -118,8 +122,8 @@ def workspace_files(inventory: Inventory, workspace: Workspace) -> dict[Path, En
             files[workspace.manifests / f"{inventory.study}.toml"] = entry
         elif entry.kind in _NAMED:
             files[workspace.results(inventory.study) / _NAMED[entry.kind]] = entry
-        elif entry.kind == "paper":
-            files[workspace.root / "latex" / "paper.pdf"] = entry
+        elif entry.kind == "paper" and _PDF.fullmatch(entry.path):
+            files[workspace.root / BUILT / entry.path.removeprefix("latex/")] = entry
         elif entry.kind == "object" and entry.path.startswith("latex/"):
             files[workspace.generated(inventory.study) / entry.path.removeprefix("latex/")] = entry
     return files

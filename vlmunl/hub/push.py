@@ -62,6 +62,8 @@ class Push:
     options: Options
     say: Callable[[str], None] = lambda text: None
     progress: Callable[[str], Progress] = lambda verb: lambda done, total: None
+    _cleared: set[tuple[str, str]] = field(default_factory=set)
+    _warnings: set[Finding] = field(default_factory=set)
 
     def run(self) -> Outcome:
         """Do it.
@@ -82,27 +84,26 @@ class Push:
         self._check_owned(changes)
         for tag in self.options.tags:
             check_tag(self.hub, ground, tag, unchanged=changes.is_empty)
-        if not self.options.dry_run:
-            check_local(changes.send, self.progress("checking"))
-        found = self._scanned(changes)
+        self._clear(changes)
         if self.options.dry_run:
-            chosen = choose(self.hub, self.options.transport) if ground.head else None
-            return self._outcome(changes, None, False, ground, chosen, found)
+            chosen = choose(self.hub, self.options.transport) if ground.head and not changes.is_empty else None
+            return self._outcome(changes, None, False, ground, chosen)
         ground = prepare(self.hub, ground, self.options.wishes)
-        chosen = choose(self.hub, self.options.transport)
-        with using(chosen):
+        chosen = None if changes.is_empty else choose(self.hub, self.options.transport)
+        with using(chosen or "lfs"):
             oid, made = self._land(ground, changes)
         last = Afterwards(publication=self.publication, hub=self.hub, store=self.store.root, tags=self.options.tags)
         if oid != changes.head or not changes.is_empty:  # else the plan has just seen that all is there
             last.verify(oid)
         last.tag(oid)
         last.note(oid, changes, chosen)
-        return self._outcome(changes, oid, made, ground, chosen, found)
+        return self._outcome(changes, oid, made, ground, chosen)
 
     def _land(self, ground: Ground, changes: Changes) -> tuple[str, bool]:
         """Send and commit what differs; (where everything is now, did this make a commit)."""
         if ground.head != changes.head:  # the repository, or the branch, was made just now
             changes = self._planning.changes(ground.head)
+            self._clear(changes)
         return self._committed(changes if changes.is_empty else self._bootstrapped(changes))
 
     @cached_property
@@ -112,8 +113,21 @@ class Push:
     def _check_owned(self, changes: Changes) -> None:
         check_owned(changes, self.publication.study, self._planning.ours(changes.tree), self.options.forced)
 
-    def _scanned(self, changes: Changes) -> tuple[Finding, ...]:
-        return tuple(refuse(Scanner(self.hub.token).scan(changes.send), self.options.allowed))
+    def _clear(self, changes: Changes) -> None:
+        """Hash and search what is to be sent and was not yet; a later plan may send more than the first.
+
+        Raises:
+            CopyDamaged, SecretFound: it must not be sent. Nothing of it was.
+        """
+        new = [file for file in changes.send if (file.path, file.sha256) not in self._cleared]
+        if not self.options.dry_run:
+            check_local(new, self.progress("checking"))
+        self._warnings.update(refuse(self._scanner.scan(new), self.options.allowed))
+        self._cleared.update((file.path, file.sha256) for file in new)
+
+    @cached_property
+    def _scanner(self) -> Scanner:
+        return Scanner(self.hub.token)
 
     # ---------------------------------------------------------------------------------- committing
 
@@ -188,6 +202,7 @@ class Push:
         changes = self._planning.changes(self.hub.head())
         self._check_owned(changes)
         check_since(changes, before.tree, (card_front.FILE, attributes.FILE), self.options.forced)
+        self._clear(changes)
         return changes
 
     def _message(self, changes: Changes) -> tuple[str, str]:
@@ -210,14 +225,13 @@ class Push:
         made: bool,
         ground: Ground,
         chosen: Chosen | None,
-        found: tuple[Finding, ...],
     ) -> Outcome:
         return Outcome(
             changes=changes,
             commit=oid,
             made_commit=made,
             transport=chosen,
-            warnings=found,
+            warnings=tuple(sorted(self._warnings)),
             is_private=ground.is_private,
             exists=ground.exists,
             created=ground.created,

@@ -16,7 +16,8 @@ class Fault:
     status: answered with it, and with `headers` and `body`, without doing anything. drop: the connection is closed
     before anything is done. lose_reply: the request is carried out, then the connection is closed. stall: seconds
     without an answer, then closed. cut_request: closed after so many bytes of the request's body. cut_reply: closed
-    after so many bytes of the reply's body. rewrite: the reply's body is changed.
+    after so many bytes of the reply's body. rewrite: the reply's body is changed. Without a status, `headers` are added
+    to the answer that there is.
     """
 
     method: str = ""

@@ -8,7 +8,7 @@ import json
 import re
 import socket
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.message import Message
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -172,6 +172,8 @@ class Handler(BaseHTTPRequestHandler):
         if fault and fault.rewrite:
             whole = reply.file.read_bytes() if reply.file else reply.body
             reply = Reply(status=reply.status, headers=reply.headers, body=fault.rewrite(whole), ranged=reply.ranged)
+        if fault and fault.headers and fault.status is None:
+            reply = replace(reply, headers={**reply.headers, **fault.headers})
         entry.status = reply.status
         entry.sent = self._send(reply, fault.cut_reply if fault else None)
 
