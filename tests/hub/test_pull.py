@@ -144,6 +144,7 @@ def test_a_long_listing_is_read_to_its_end(hub: Hub, what: Publication, get: Pul
     assert len(hub.asked("GET", "/tree/")) > 3
 
 
+@pytest.mark.slow
 def test_all_of_it_is_of_the_commit_that_was_found_first(hub: Hub, what: Publication, get: Pull) -> None:
     oid = hub.repos[NAME].head
     pause = hub.pause("GET", "/resolve/")

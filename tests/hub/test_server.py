@@ -215,6 +215,7 @@ def test_a_storage_address_works_for_what_it_was_signed_for(hub: Hub) -> None:
         urllib.request.urlopen(f"{hub.storage_url}/objects/{other}?{sign}")
 
 
+@pytest.mark.slow
 @NEEDS_LFS
 def test_what_goes_by_xet_is_read_by_xet_and_by_git(xet_hub: Hub, tmp_path: Path) -> None:
     xet_hub.create("lab/study")
