@@ -156,10 +156,12 @@ class Hub:
         """Path -> file of everything at a commit, by one recursive listing."""
 
         def call() -> dict[str, RemoteFile]:
+            pages = list(self._pages(commit))
             try:
-                files = [file for page in self._pages(commit) for row in page if (file := _remote(row)) is not None]
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
-                raise TryLater(f"{self.endpoint} does not list {self.repo} as a Hub does: {error!s:.80}") from None
+                files = [file for page in pages for row in page if (file := _remote(row)) is not None]
+            except (ValueError, KeyError, TypeError, AttributeError):
+                shown = self.redact(self.endpoint)
+                raise TryLater(f"{shown} does not list {self.repo} as a Hub does", "check --endpoint") from None
             return {file.path: file for file in files}
 
         return self.ask(f"listing {self.repo} at {commit[:12]}", call)

@@ -110,11 +110,11 @@ def explained(failure: Failure, doing: str, hub: Hub, *, sent: bool) -> SyncErro
     """The error for the user: what was asked, what the Hub says, what to do."""
     said = " ".join(hub.redact(failure.text).split())[:300]
     made = _special(failure, doing, hub, said) or _by_status(failure, doing, hub, said)
-    if made is not None:
-        return made
-    if sent:
-        return TryLater(f"{hub.endpoint} broke off while {doing}: {said}", _RESUME)
-    return Unreachable(f"{hub.endpoint} cannot be reached ({doing}): {said}; nothing was sent", _NETWORK)
+    if made is None and sent:
+        made = TryLater(f"{hub.endpoint} broke off while {doing}: {said}", _RESUME)
+    if made is None:
+        made = Unreachable(f"{hub.endpoint} cannot be reached ({doing}): {said}; nothing was sent", _NETWORK)
+    return type(made)(hub.redact(made.message), made.hint)
 
 
 _RESUME = "run it again: what has arrived is not sent again"

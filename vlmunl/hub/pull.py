@@ -83,7 +83,9 @@ def pull(
             arrivals = Arrivals(hub=hub, commit=found.commit, staging=staging, progress=progress, workers=workers)
             return _taken_over(found, arrivals, store, files)
     except OSError as error:
-        raise VlmunlError(f"{hub.shown} could not be taken over: {error}", "make room, and pull it again") from error
+        raise VlmunlError(
+            f"{hub.shown} could not be taken over: {hub.redact(str(error))}", "make room, and pull it again"
+        ) from (error if hub.redact.is_clean(error) else None)
 
 
 def _taken_over(found: Found, arrivals: Arrivals, store: Store, files: Mapping[Path, Entry]) -> Pulled:
