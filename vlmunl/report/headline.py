@@ -158,7 +158,7 @@ def _cells(row: ModelRow, results: Results) -> Iterator[str]:
 def guarded(results: Results) -> str:
     """What cannot be assessed, what is missing, and which controls fail."""
     rows = [row for row in results.methods if not row.is_pending and row.verdict.startswith("not assessable")]
-    said = [f"<b>{escape(row.label)}</b>: {escape(row.verdict)} ({escape(row.reason)})." for row in rows]
+    said = [f"<b>{escape(row.label)}</b>: {escape(row.verdict)}; {escape(row.reason)}." for row in rows]
     said += [
         f"<b>{escape(row.label)}</b>: {escape(words(row_status(row, results)))} "
         f"({escape(pending_reason(row, results))})."
