@@ -152,6 +152,36 @@ def _cells(row: ModelRow, results: Results) -> Iterator[str]:
     yield badge(row, results)
 
 
+def tiers(results: Results) -> str:
+    """The worst case of every model in the study's further tiers, each a stronger attacker; empty if it has none."""
+    if not results.further:
+        return ""
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in ("model", *results.further))
+    rows = [row for row in _ordered(results) if row.name not in ("gold", "imprint")]
+    lines = "".join(
+        f'<tr><th scope="row">{escape(row.label)}</th>'
+        + "".join(f"<td>{_tier(row, tier)}</td>" for tier in results.further)
+        + "</tr>"
+        for row in rows
+    )
+    return (
+        "<p>T1: sampling; T2: log-probabilities; T3: activations; T4: changed weights; T5: with the checkpoint from "
+        "before unlearning. Cross-fit worst case, its route, and the simultaneous lower bound.</p>"
+        f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table></div>'
+    )
+
+
+def _tier(row: ModelRow, tier: str) -> str:
+    part = row.tiers.get(tier)
+    if part is None or part.wcr is None:
+        said = words(part.status) if part is not None else ABSENT
+        return f'<span class="dim">{escape(said)}</span>'
+    name = f"{row.name}.tiers.{tier}"
+    lower = number(f"{name}.lower", decimal(part.wcr.lower))
+    fit = interval(f"{name}.cross_fit", part.wcr.cross_fit)
+    return f'{fit} {escape(part.wcr.worst_route)}<br><span class="dim">at least {lower}</span>'
+
+
 # ------------------------------------------------------------------------------------------ the rest
 
 
