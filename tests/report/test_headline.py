@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 
 import pytest
 
@@ -20,7 +21,7 @@ def results():
 
 
 def _text(html):
-    return re.sub(r"\s+", " ", re.sub("<[^>]*>", " ", html))
+    return unescape(re.sub(r"\s+", " ", re.sub("<[^>]*>", " ", html)))
 
 
 def _line(html, name):
@@ -71,7 +72,7 @@ def test_every_claim_is_judged_in_words(results):
     text = _text(headline.claims(results))
     for claim in results.claims:
         said = {True: "supported", False: "not supported", None: "undecided"}[claim.supported]
-        assert f"{said} {claim.text}" in text or claim.text not in text
+        assert f"{said} {claim.text}" in text
     assert len(results.claims) == headline.claims(results).count("<li>")
 
 
