@@ -88,8 +88,8 @@ def sentence(row: ModelRow, results: Results) -> str:
     if wcr is None:
         return f"{escape(row.reason or 'no route is live')}."
     usual = f"The canonical question shows {interval(f'{name}.canonical', row.canonical)}"
-    by = f"its worst route, <b>{escape(wcr.worst_route)}</b>, {interval(f'{name}.wcr', wcr.cross_fit)} (cross-fit)"
-    seen = f"{usual}; {by}."
+    worst = f"the worst case {interval(f'{name}.wcr', wcr.cross_fit)} (cross-fit)"
+    seen = f"{usual}, {worst}; the worst route is <b>{escape(wcr.worst_route)}</b>."
     lower, upper = number(f"{name}.wcr.lower", decimal(wcr.lower)), number(f"{name}.wcr.upper", decimal(wcr.upper))
     level = f"simultaneous {results.level} %"
     tolerance = decimal(results.thresholds.get("tolerance"))

@@ -54,8 +54,10 @@ class Report:
 
     def told(self) -> list[str]:
         """What a reader is told, in a few lines."""
+        from vlmunl.trail.render import size
+
         state = "written" if self.changed else "unchanged"
-        lines = [f"{self.file}: {state}, {len(self.html.encode()) / 1e6:.1f} MB"]
+        lines = [f"{self.file}: {state}, {size(len(self.html.encode()))}"]
         if self.results:
             some = f", {self.shown} of them drawn" if self.shown < self.questions else ""
             lines.append(

@@ -191,7 +191,7 @@ function telling(some) {
 function drawMethods() {
   const methods = data.models.filter((m) => m.kind === "method");
   $("methods").append(...methods.map((m) => {
-    const worst = m.worst ? [" worst route ", el("b", {}, m.worst), " ", figure(`${m.name}.wcr`)] : [];
+    const worst = m.worst ? [" worst case ", figure(`${m.name}.wcr`), " by route ", el("b", {}, m.worst)] : [];
     const badge = document.querySelector(`.headline tr.${m.look} .badge`);
     const node = el("details", { class: "method", id: `m-${m.name}` },
       el("summary", {}, el("b", {}, m.label), badge ? el("span", { class: badge.className }, `${badge.firstElementChild.textContent} ${m.verdict}`) : m.verdict, worst),
