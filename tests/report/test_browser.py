@@ -1,4 +1,4 @@
-"""The report in a real browser: no message, no request, filters, comparison, records; wide and narrow, light and dark."""
+"""The report in a browser: no message, no request; filters, comparison, records; wide and narrow, light and dark."""
 
 from __future__ import annotations
 
@@ -117,7 +117,8 @@ def test_two_models_are_compared_down_to_the_item(shown):
         "document.getElementById('c-said').textContent.match(/both right (\\d+).*neither (\\d+)/).slice(1)"
     )
     assert both == ["0", "0"]
-    sides = "[...document.querySelectorAll('#c-items .pair:not(.top)')].map((p) => [...p.querySelectorAll('.side')].map((s) => s.classList.contains('correct')))"
+    right = "(p) => [...p.querySelectorAll('.side')].map((s) => s.classList.contains('correct'))"
+    sides = f"[...document.querySelectorAll('#c-items .pair:not(.top)')].map({right})"
     assert all(a != b for a, b in shown.run(sides))
     only = shown.run("document.getElementById('c-said').textContent.match(/only A (\\d+), only B (\\d+)/).slice(1)")
     shown.run("document.getElementById('c-swap').click()")
@@ -150,9 +151,7 @@ def test_a_number_leads_to_its_records_and_to_the_command(shown):
 def test_the_questions_behind_a_number_can_be_seen(shown):
     shown.run("document.querySelector('.headline [data-f=\"npo.canonical\"]').click()")
     shown.wait("document.getElementById('origin').open")
-    shown.run(
-        "[...document.querySelectorAll('#origin button')].find((b) => b.textContent.startsWith('its questions')).click()"
-    )
+    shown.run("[...document.querySelectorAll('#origin button')].find((b) => b.textContent.startsWith('its q')).click()")
     shown.wait(
         "[...document.querySelectorAll('#c-items .pair[data-route]')].every((p) => p.dataset.route === 'canonical')"
     )
@@ -163,7 +162,7 @@ def test_every_link_of_the_records_opens_its_record(shown):
     for cell in shown.run("[...document.querySelectorAll('#r-items a')].map((a) => a.textContent)"):
         shown.run(f"[...document.querySelectorAll('#r-items a')].find((a) => a.textContent === '{cell}').click()")
         shown.wait(
-            f"document.getElementById('origin').open && document.getElementById('origin-title').textContent === '{cell}'"
+            f"document.getElementById('origin').open &&document.getElementById('origin-title').textContent === '{cell}'"
         )
         shown.run("document.getElementById('origin').close()")
     _set(shown, "r-status", "failed-gate")

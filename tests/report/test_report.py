@@ -8,12 +8,14 @@ import json
 import re
 import zlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyarrow.parquet as pq
 import pytest
 
 from tests.report.conftest import EVIL, Page
-from vlmunl.report.answers import Answer, Answers, Item
+from vlmunl.latex.results import Route
+from vlmunl.report.answers import Answer, Answers, Item, cells_of
 from vlmunl.report.asked import Asked
 from vlmunl.report.examples import choose
 from vlmunl.report.make import report
@@ -25,6 +27,7 @@ from vlmunl.trail.origin import open_origin
 from vlmunl.trail.sources import Sources
 from vlmunl.trail.spellings import spellings
 
+ROUTE = Route(id="r", family="r", format="open", tier="T0", live=True, held_out=False, headroom=None)
 pytestmark = pytest.mark.model  # the wordings of the routes load torch
 
 
@@ -175,14 +178,27 @@ def test_examples_are_the_largest_differences_and_a_fixed_draw():
     after[items[8]] = _said(0.0, -2.0)  # p4: wrong, but nearer than the others
     answers = Answers(tuple(items), {("npo", 0): after, ("gold", 0): never}, len(items))
     kept = {0: frozenset((f"p{i}", "job", "open") for i in range(5))}  # p5 does not count
-    shown = choose("npo", "r", [0], answers, kept, "open", 4)
+    shown = choose("npo", ROUTE, [0], answers, kept, 4)
     assert [e.item for e in shown.examples[:2]] == [items[2], items[8]]  # of p1 only one
     assert [e.why for e in shown.examples] == ["largest", "largest", "random", "random"]
     assert shown.of == 10
     assert all(e.item.identity != "p5" for e in shown.examples)
-    assert choose("npo", "r", [0], answers, kept, "open", 4) == shown
+    assert choose("npo", ROUTE, [0], answers, kept, 4) == shown
     assert "4 of 10" in shown.rule
-    assert choose("npo", "r", [0], answers, kept, "open", 0).examples == ()
+    assert choose("npo", ROUTE, [0], answers, kept, 0).examples == ()
+
+
+def test_chance_stands_in_the_place_of_a_gold_that_is_not_there():
+    verified = {"status": "verified"}
+    cells = dict.fromkeys(("eval/base", "eval/npo/seed0", "attack/npo/seed0/relearn", "eval/chance"), verified)
+    cells |= {"eval/npo/seed1": {"status": "pending"}, "eval/npo/seed0/trial1": verified}
+    rows = {"base": {"seeds": [0]}, "npo": {"seeds": [0, 1]}}
+    origin = SimpleNamespace(cells=cells, document=SimpleNamespace(rows=rows, counted=(0,)))
+    assert cells_of(origin) == {
+        ("base", 0): ("eval/base",),
+        ("npo", 0): ("eval/npo/seed0", "attack/npo/seed0/relearn"),
+        ("gold", 0): ("eval/chance",),
+    }
 
 
 def test_a_picture_is_shown_only_if_it_is_the_one_that_was_sent(benchmark_small):

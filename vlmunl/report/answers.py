@@ -63,7 +63,8 @@ class Answers:
 def cells_of(origin: Origin) -> dict[Model, tuple[str, ...]]:
     """(model, seed) -> the verified cells with its rows: its evaluation and its attacks.
 
-    The base model, which was scored once, stands under every seed that counts; so does chance in the place of gold.
+    The base model, which was scored once, stands under every seed that counts; so does chance, under the name of gold,
+    where a study has no gold.
     """
     found: dict[Model, list[str]] = {}
     for row, entry in origin.document.rows.items():
@@ -75,6 +76,8 @@ def cells_of(origin: Origin) -> dict[Model, tuple[str, ...]]:
             there = [name for name in names if name in origin.cells and origin.cells[name]["status"] == "verified"]
             if scored in there:
                 found[row, int(seed)] = there
+    if "gold" not in origin.document.rows and chance.CELL in origin.cells:
+        found |= {("gold", seed): [chance.CELL] for seed in origin.document.counted}
     return {model: tuple(names) for model, names in found.items()}
 
 
@@ -134,9 +137,10 @@ def _rows(origin: Origin, cell: str, known: _Known) -> Iterator[tuple[Item, Answ
     record = origin.record(cell)
     table = pq.read_table(pa.BufferReader(origin.store.read(record.outputs["rows"])), filters=[("split", "=", _SPLIT)])
     columns = [_column(table, name) for name in (*_KEY, *_SAID)]
-    for identity, attribute, route, variant, score, logp, status, *texts in zip(*columns, strict=True):
-        answer = Answer(score, logp, known.text(status), *map(known.text, texts), cell)
-        yield known.item(identity, attribute, route, variant), answer
+    for identity, attribute, route, variant, score, logp, *told in zip(*columns, strict=True):
+        status, text, prompt, image = map(known.text, told)
+        item = known.item(identity, attribute, route, variant)
+        yield item, Answer(score, logp, status, text, prompt, image, cell)
 
 
 def _column(table: pa.Table, name: str) -> list[Any]:

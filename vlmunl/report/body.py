@@ -27,6 +27,7 @@ def body(results: Results, missing: str) -> str:
     sections = {
         "verdicts": ("Verdicts", headline.verdicts(results)),
         "results": ("Results", headline.table(results)),
+        "tiers": ("Stronger attackers", headline.tiers(results)),
         "limits": ("What is not assessable", headline.guarded(results)),
         "claims": ("Claims", headline.claims(results)),
         "charts": ("Charts", _charts()),

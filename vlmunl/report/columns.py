@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+from vlmunl.metrics import chance
 from vlmunl.report.answers import STATUSES, Answer, Answers, Item
 from vlmunl.report.asked import Asked
 from vlmunl.report.counting import Counting, counts
@@ -38,6 +39,8 @@ def parts(answers: Answers, asked: Asked, kept: Counting, forms: dict[str, str])
     texts = _Words(answer.text for said in answers.by_model.values() for answer in said.values())
     found = {"items": packed(_items(answers, asked, kept, forms, texts))}
     for (model, seed), said in answers.by_model.items():
+        if chance.CELL in answers.cells.get((model, seed), ()):  # it has said nothing
+            continue
         found[f"{model}/{seed}"] = packed(_model([said.get(item) for item in answers.items], texts))
     return found
 

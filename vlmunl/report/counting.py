@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from vlmunl.errors import MissingInput
 from vlmunl.report.answers import Item
 from vlmunl.trail.origin import Origin
 
@@ -13,7 +14,11 @@ Counting = Mapping[int, frozenset[tuple[str, str, str]]]
 
 
 def counting(origin: Origin, people: set[str], attributes: set[str]) -> Counting:
-    """Judge the rows of each verified gate by the policy of the results."""
+    """Judge the rows of each verified gate by the policy of the results.
+
+    Raises:
+        MissingInput: a gate was measured by a version that wrote less.
+    """
     from vlmunl.metrics.gated import judge
     from vlmunl.metrics.rows import read_rows
     from vlmunl.stages.configs import GatePolicy
@@ -24,7 +29,14 @@ def counting(origin: Origin, people: set[str], attributes: set[str]) -> Counting
     found: dict[int, frozenset[tuple[str, str, str]]] = {}
     for seed in origin.document.counted:
         ref = origin.record(f"gate/seed{seed}").outputs["rows"]
-        gate = judge(read_rows(origin.store.path(ref), ("model",)), who, what, policy)
+        try:
+            rows = read_rows(origin.store.path(ref), ("model",))
+        except MissingInput as error:
+            raise MissingInput(
+                f"gate/seed{seed} was measured by another version of vlmunl ({error.message})",
+                f"make it anew: vlmunl run {origin.parsed.study}",
+            ) from None
+        gate = judge(rows, who, what, policy)
         found[seed] = frozenset(
             (person, fact, form)
             for form, part in gate.formats.items()

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from vlmunl.latex.results import Route
 from vlmunl.report.answers import Answer, Answers, Item
 from vlmunl.report.counting import Counting, counts
 from vlmunl.rng import Streams
@@ -38,17 +39,18 @@ class Shown:
 
 
 def choose(
-    method: str, route: str, seeds: Sequence[int], answers: Answers, kept: Counting, form: str, number: int
+    method: str, route: Route, seeds: Sequence[int], answers: Answers, kept: Counting, number: int, zero: str = "gold"
 ) -> Shown:
-    """`number` examples: the first half by difference, the rest at random, each of another person and fact at first.
+    """`number` examples: the first half by difference, each of another person or fact, the rest at random.
 
-    Difference: the method's score minus gold's; of equals, that of the log-probabilities of the right answer.
+    Difference: the method's score minus gold's; of equals, that of the log-probabilities of the right answer. `zero`
+    is what stands in the place of gold, in words.
     """
     found = [
         (seed, item, after, never)
         for seed in seeds
         for item, after in answers.by_model.get((method, seed), {}).items()
-        if item.route == route and counts(item, seed, form, kept)
+        if item.route == route.id and counts(item, seed, route.format, kept)
         if (never := answers.of("gold", seed, item)) is not None
     ]
     found.sort(key=lambda one: (*_order(one[2], one[3]), one[0], one[1]))
@@ -60,9 +62,9 @@ def choose(
     picked += [("random", one) for one in sorted(drawn, key=lambda one: (one[0], one[1]))]
     return Shown(
         method=method,
-        route=route,
+        route=route.id,
         of=len(found),
-        rule=_rule(len(first), len(drawn), len(found), "/".join(stream.path)),
+        rule=_rule(len(first), len(drawn), len(found), "/".join(stream.path), zero),
         examples=tuple(
             Example(item=item, seed=seed, why=why, before=answers.of("imprint", seed, item), after=after, never=never)
             for why, (seed, item, after, never) in picked
@@ -87,9 +89,9 @@ def _spread(found: Sequence[tuple[int, Item, Answer, Answer]], number: int) -> l
     return chosen
 
 
-def _rule(largest: int, drawn: int, of: int, stream: str) -> str:
+def _rule(largest: int, drawn: int, of: int, stream: str, zero: str) -> str:
     return (
         f"{largest + drawn} of {of} questions that count on this route: the {largest} with the largest difference to "
-        "gold (score, then log-probability of the right answer; one per person and fact), and "
+        f"{zero} (score, then log-probability of the right answer; one per person and fact), and "
         f"{drawn} drawn at random (stream {stream}, seed 0)."
     )

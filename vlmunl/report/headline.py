@@ -88,8 +88,8 @@ def sentence(row: ModelRow, results: Results) -> str:
     if wcr is None:
         return f"{escape(row.reason or 'no route is live')}."
     usual = f"The canonical question shows {interval(f'{name}.canonical', row.canonical)}"
-    by = f"its worst route, <b>{escape(wcr.worst_route)}</b>, {interval(f'{name}.wcr', wcr.cross_fit)} (cross-fit)"
-    seen = f"{usual}; {by}."
+    worst = f"the worst case {interval(f'{name}.wcr', wcr.cross_fit)} (cross-fit)"
+    seen = f"{usual}, {worst}; the worst route is <b>{escape(wcr.worst_route)}</b>."
     lower, upper = number(f"{name}.wcr.lower", decimal(wcr.lower)), number(f"{name}.wcr.upper", decimal(wcr.upper))
     level = f"simultaneous {results.level} %"
     tolerance = decimal(results.thresholds.get("tolerance"))
@@ -152,13 +152,43 @@ def _cells(row: ModelRow, results: Results) -> Iterator[str]:
     yield badge(row, results)
 
 
+def tiers(results: Results) -> str:
+    """The worst case of every model in the study's further tiers, each a stronger attacker; empty if it has none."""
+    if not results.further:
+        return ""
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in ("model", *results.further))
+    rows = [row for row in _ordered(results) if row.name not in ("gold", "imprint")]
+    lines = "".join(
+        f'<tr><th scope="row">{escape(row.label)}</th>'
+        + "".join(f"<td>{_tier(row, tier)}</td>" for tier in results.further)
+        + "</tr>"
+        for row in rows
+    )
+    return (
+        "<p>T1: sampling; T2: log-probabilities; T3: activations; T4: changed weights; T5: with the checkpoint from "
+        "before unlearning. Cross-fit worst case, its route, and the simultaneous lower bound.</p>"
+        f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table></div>'
+    )
+
+
+def _tier(row: ModelRow, tier: str) -> str:
+    part = row.tiers.get(tier)
+    if part is None or part.wcr is None:
+        said = words(part.status) if part is not None else ABSENT
+        return f'<span class="dim">{escape(said)}</span>'
+    name = f"{row.name}.tiers.{tier}"
+    lower = number(f"{name}.lower", decimal(part.wcr.lower))
+    fit = interval(f"{name}.cross_fit", part.wcr.cross_fit)
+    return f'{fit} {escape(part.wcr.worst_route)}<br><span class="dim">at least {lower}</span>'
+
+
 # ------------------------------------------------------------------------------------------ the rest
 
 
 def guarded(results: Results) -> str:
     """What cannot be assessed, what is missing, and which controls fail."""
     rows = [row for row in results.methods if not row.is_pending and row.verdict.startswith("not assessable")]
-    said = [f"<b>{escape(row.label)}</b>: {escape(row.verdict)} ({escape(row.reason)})." for row in rows]
+    said = [f"<b>{escape(row.label)}</b>: {escape(row.verdict)}; {escape(row.reason)}." for row in rows]
     said += [
         f"<b>{escape(row.label)}</b>: {escape(words(row_status(row, results)))} "
         f"({escape(pending_reason(row, results))})."

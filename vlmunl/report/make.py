@@ -54,8 +54,10 @@ class Report:
 
     def told(self) -> list[str]:
         """What a reader is told, in a few lines."""
+        from vlmunl.trail.render import size
+
         state = "written" if self.changed else "unchanged"
-        lines = [f"{self.file}: {state}, {len(self.html.encode()) / 1e6:.1f} MB"]
+        lines = [f"{self.file}: {state}, {size(len(self.html.encode()))}"]
         if self.results:
             some = f", {self.shown} of them drawn" if self.shown < self.questions else ""
             lines.append(
@@ -143,7 +145,7 @@ def of_results(origin: Origin, file: Path, examples: int, items: int) -> Report:
     answers = read_answers(origin, list(forms), items)
     asked = Asked(origin, dict.fromkeys(cell for cells in answers.cells.values() for cell in cells))
     kept = counting(origin, {i.identity for i in answers.items}, {i.attribute for i in answers.items})
-    shown = _examples(origin, answers, kept, forms, examples)
+    shown = _examples(origin, answers, kept, examples)
     gallery = Gallery(asked)
     held = parts(answers, asked, kept, forms)
     places = {name: f"part-{i}" for i, name in enumerate(held)}
@@ -200,15 +202,17 @@ def _deflated(text: str) -> str:
     return base64.b64encode(zlib.compress(text.encode(), 9)).decode()
 
 
-def _examples(origin: Origin, answers: Answers, kept: Counting, forms: dict[str, str], number: int) -> list[Shown]:
+def _examples(origin: Origin, answers: Answers, kept: Counting, number: int) -> list[Shown]:
     """Of each method with evidence: on its worst route, or on the canonical one where it has none."""
     from vlmunl.report.examples import choose
 
+    zero = "chance" if origin.parsed.calibration == "chance" else "gold"
+    routes = {route.id: route for route in origin.parsed.routes}
     found: list[Shown] = []
     for row in origin.parsed.methods:
         route = row.wcr.worst_route if row.wcr is not None and row.wcr.worst_route else "canonical"
-        if row.seeds and route in forms:
-            found.append(choose(row.name, route, row.seeds, answers, kept, forms[route], number))
+        if row.seeds and route in routes:
+            found.append(choose(row.name, routes[route], row.seeds, answers, kept, number, zero))
     return found
 
 

@@ -27,7 +27,7 @@ const decimal = (value, digits = 2) => {
   if (Number(text) === 0) text = text.replace("-", "");
   return text.replace(/^(-?)0\./, "$1.");
 };
-const percent = (logp) => (logp === null ? "–" : Math.exp(logp) >= 0.995 ? "> 99 %" : `${(100 * Math.exp(logp)).toPrecision(2)} %`);
+const percent = (logp) => (logp === null ? "–" : Math.exp(logp) >= 0.995 ? "> 99\u00a0%" : `${(100 * Math.exp(logp)).toPrecision(2)}\u00a0%`);
 const shownBounds = ([value, low, high]) => (low === null || high === null || (low === value && high === value) ? "" : ` [${decimal(low)}, ${decimal(high)}]`);
 const personName = (id) => (data.people[id] ? `${data.people[id]} (${id})` : id);
 
@@ -191,7 +191,7 @@ function telling(some) {
 function drawMethods() {
   const methods = data.models.filter((m) => m.kind === "method");
   $("methods").append(...methods.map((m) => {
-    const worst = m.worst ? [" worst route ", el("b", {}, m.worst), " ", figure(`${m.name}.wcr`)] : [];
+    const worst = m.worst ? [" worst case ", figure(`${m.name}.wcr`), " by route ", el("b", {}, m.worst)] : [];
     const badge = document.querySelector(`.headline tr.${m.look} .badge`);
     const node = el("details", { class: "method", id: `m-${m.name}` },
       el("summary", {}, el("b", {}, m.label), badge ? el("span", { class: badge.className }, `${badge.firstElementChild.textContent} ${m.verdict}`) : m.verdict, worst),
@@ -212,20 +212,21 @@ function drawExamples(node) {
   const f = chosen();
   const some = shown.items.filter((e) => fits(f, { ...e, status: e.said[1][0], words: () => [e.prompt, e.expected, e.person, data.people[e.person], e.fact, e.route, ...e.said.map((s) => s && s[1])] }));
   inside.replaceChildren(
-    el("p", { class: "dim" }, shown.rule, some.length < shown.items.length ? ` ${some.length} of them fit the filters.` : ""),
+    el("p", { class: "dim" }, shown.rule, " Probability: of the right answer, per token.", some.length < shown.items.length ? ` ${some.length} of them fit the filters.` : ""),
     el("div", { class: "cards" }, some.map((e) => card(m, e))), all);
 }
 
 function card(m, e) {
-  const picture = e.picture >= 0 ? el("img", { src: data.pictures[e.picture], alt: `the picture that was sent: ${personName(e.person)}, route ${e.route}` })
+  const picture = e.picture >= 0 ? el("img", { src: data.pictures[e.picture], alt: `the picture that was sent with a question on ${personName(e.person)}, route ${e.route}` })
     : el("div", { class: "none" }, e.sent ? "the picture cannot be made again as it was sent" : "no picture was sent");
-  const who = ["before (imprint)", "after unlearning", "never knew (gold)"];
+  const guess = e.said[2] && e.said[2][0] === "chance";
+  const who = ["before (imprint)", "after unlearning", guess ? "a guess" : "never knew (gold)"];
   return el("article", { class: "card", "data-person": e.person },
     el("p", { class: "dim" }, `${personName(e.person)} · ${e.fact} · ${e.route}${e.variant ? ` #${e.variant}` : ""} · seed ${e.seed} · ${e.why === "largest" ? "largest difference" : "drawn at random"}`),
     el("div", { class: "asked" }, picture, el("pre", { tabindex: "0" }, e.prompt || "(its text cannot be made again with this version)")),
     e.expected ? el("p", { class: "expected" }, "expected: ", el("b", {}, e.expected)) : null,
     el("dl", { class: "said" }, e.said.map((s, i) => el("div", { class: s ? s[0] : "" }, el("dt", {}, who[i]),
-      s ? el("dd", {}, el("span", { class: "text" }, s[1] || "(nothing)"), el("br"), el("span", { class: "status" }, `${s[0]} · score ${decimal(s[3])} · probability ${percent(s[2])}`), el("br"), el("a", { class: "status", href: `#record/${encodeURIComponent(s[4])}` }, "record")) : el("dd", {}, "–")))),
+      s ? el("dd", {}, el("span", { class: "text" }, s[1] || (s[0] === "chance" ? "–" : "(nothing)")), el("br"), el("span", { class: "status" }, `${s[0]} · score ${decimal(s[3])} · probability ${percent(s[2])}`), el("br"), el("a", { class: "status", href: `#record/${encodeURIComponent(s[4])}` }, "record")) : el("dd", {}, "–")))),
     el("p", { class: "status" }, `prompt ${e.digests[0]}${e.digests[1] ? `, picture ${e.digests[1]}` : ""}`));
 }
 
