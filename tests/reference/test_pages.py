@@ -187,3 +187,10 @@ def test_defaults_on_the_page_are_those_that_are_used(tmp_path: Path) -> None:
                 assert getattr(sections[table.path], key.name) == key.default, (table.path, key.name)
                 compared += 1
     assert compared > 40
+
+
+def test_the_page_on_studies_names_every_section() -> None:
+    from vlmunl.manifests.load import SECTIONS
+
+    text = (ROOT / "manifests" / "README.md").read_text()
+    assert all(re.search(rf"`\[{name}(\.NAME)?\]`", text) for name in SECTIONS)
