@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
-from vlmunl.errors import CellFailed, UsageError, VlmunlError
+from vlmunl.errors import CellFailed, Stopped, UsageError, VlmunlError
 from vlmunl.keys import key_params, run_key_of_spelt, spelt_params
 from vlmunl.stage_execute import Execution
 from vlmunl.stage_explain import Change, Reason, explain_key
@@ -134,12 +134,15 @@ def _wait_for_turn(work: Execution, claim: Claim, *, force: bool) -> Record | No
 
     Raises:
         CellFailed: the other process's attempt failed while this one waited for it.
+        Stopped: a stop is asked for.
     """
     store, key, pause = work.store, work.key, 0.02
     store.refresh(key)
     failed_before = {name for name in store.names(key) if name.outcome == "error"}
     while not claim.first():
         work.progress(0, 1, "waiting for another process that is at this cell")
+        if work.stop.asked():
+            raise Stopped(f"{work.cell} was stopped while another process is at it")
         time.sleep(pause)
         pause = min(2 * pause, 2.0)
         store.refresh(key)

@@ -83,8 +83,8 @@ def test_what_runs_tells_where_how_far_and_how_long(world, fake):
         "loss 2.13",
     )
     assert row.left == pytest.approx(200, abs=3)
-    assert row.reason.startswith("on node7 in job 12 for 3m 20s, 30/60 loss 2.13, 3:")
-    assert row.reason.endswith(" left, its job may run 1h 20m more")
+    assert row.reason.startswith("30/60 loss 2.13, 3:")
+    assert row.reason.endswith(" left, on node7 in job 12 for 3m 20s, its job may run 1h 20m more")
     assert row.log == "/l"
 
 
@@ -95,8 +95,8 @@ def test_what_runs_without_slurm_is_shown_too(world, fake):
         assert world.stand()[GOLD].state == "running"
         world.doing(GOLD, updated=time.time() - 400, since=time.time() - 500, done=1, total=4)
         row = world.stand()[GOLD]
-    assert row.reason.startswith(f"on node7, process {os.getpid()} for 8m 20s, 1/4, ")
-    assert row.reason.endswith(", no step for 6m 40s")
+    assert row.reason.startswith("1/4, ")
+    assert row.reason.endswith(f" left, on node7, process {os.getpid()} for 8m 20s, no step for 6m 40s")
 
 
 def test_a_claim_that_outlived_its_job_is_not_taken_for_work(world, fake):
@@ -273,3 +273,21 @@ def test_an_end_that_was_told_is_remembered_while_one_watches(world, fake):
     assert reason() == "job 12 reached its time limit"
     fake.says("squeue", SQUEUE.format("12", "12", "PENDING", "", "1:00", "(null)", "BeginTime"))
     assert reason().startswith("job 12 waits for its time to begin"), "it was put back into the queue"
+
+
+def test_a_job_that_was_submitted_by_hand_is_known_by_its_records(world, fake, cli, monkeypatch, tmp_path):
+    world.do("data")
+    log = tmp_path / "slurm-vlmunl-imprint-44.out"
+    log.write_text("last words\n")
+    monkeypatch.setenv("SLURM_JOB_ID", "44")
+    monkeypatch.setenv("VLMUNL_LOG", str(log))
+    monkeypatch.setenv("TOY_FAIL", "imprint/gold/0")
+    with pytest.raises(CellFailed):
+        world.do(GOLD)
+    row = world.stand()[GOLD]
+    assert (row.state, row.log, row.tail) == ("failed", str(log), ("last words",))
+    world.do("imprint/placebo/seed0")
+    for cell in (GOLD, "imprint/placebo/seed0"):
+        code, out, err = cli("logs", cell)
+        assert (code, out) == (0, "last words\n")
+        assert "attempt 1 of 1: run in job 44 on " in err

@@ -20,6 +20,7 @@ COMMANDS = (
     "aggregate",
     "tables",
     "status",
+    "logs",
     "show",
     "trace",
     "diff",

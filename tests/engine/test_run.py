@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import time
 
@@ -13,6 +14,7 @@ from vlmunl.commands.progress import Plain
 from vlmunl.engine.order import priorities
 from vlmunl.engine.run import execute, exit_code
 from vlmunl.keys import digest_bytes
+from vlmunl.machine.accelerators import Accelerator
 from vlmunl.manifests.external import base_model
 from vlmunl.manifests.load import load_study
 from vlmunl.manifests.plan import plan
@@ -108,6 +110,25 @@ def test_a_killed_worker_is_the_failure_of_its_cell_and_is_replaced(planned, sto
     assert state.status == "failed"
     assert "SIGKILL" in state.reason
     assert exit_code(do(planned, Store.open(store.root))) == 0  # the second attempt is not killed
+
+
+def test_there_are_as_many_workers_as_accelerators_and_each_line_tells_which(planned, store, monkeypatch, capsys):
+    two = tuple(Accelerator(f"gpu {n}", {"CUDA_VISIBLE_DEVICES": f"{n}"}) for n in "35")
+    monkeypatch.setattr("vlmunl.machine.accelerators.accelerators", lambda: two)
+    execute(planned, store, Plain(Out()), chosen=lambda cell: cell.stage.name in ("data", "imprint"))
+    said = capsys.readouterr().out
+    assert "7 cells to run, 2 workers\n" in said
+    assert "share" not in said
+    assert len(re.findall(r"done in [\d.]+s on gpu [35]$", said, re.MULTILINE)) == 7
+    assert {"on gpu 3\n", "on gpu 5\n"} <= set(re.findall(r"on gpu \d\n", said))
+    execute(planned, store, Plain(Out()), chosen=lambda cell: cell.stage.name == "gate", jobs=3)
+    assert "share" not in capsys.readouterr().out, "two cells need two workers"
+
+
+def test_more_workers_than_accelerators_share_them(planned, store, monkeypatch, capsys):
+    monkeypatch.setattr("vlmunl.machine.accelerators.accelerators", lambda: (Accelerator("gpu 0", {}),))
+    execute(planned, store, Plain(Out()), chosen=lambda cell: cell.stage.name in ("data", "imprint"), jobs=2)
+    assert "2 workers share 1 accelerator\n" in capsys.readouterr().out
 
 
 def test_force_runs_the_chosen_cells_once(planned, store, calls):

@@ -142,7 +142,7 @@ JOB = {"SLURM_JOB_ID": "12", "SLURM_ARRAY_JOB_ID": "10", "SLURM_ARRAY_TASK_ID": 
     ("number", "env", "calls", "said"),
     [
         (signal.SIGUSR1, {}, ["requeue 10_3"], "job 10_3 goes back into the queue (restart 1)"),
-        (signal.SIGUSR1, {"NO_QUEUE": "It is  held"}, ["requeue 10_3"], "it did not: scontrol requeue 10_3: It is held"),
+        (signal.SIGUSR1, {"NO_QUEUE": "is  held"}, ["requeue 10_3"], "it did not: scontrol requeue 10_3: is held"),
         (signal.SIGUSR1, {"VLMUNL_REQUEUE": "0"}, [], "job 10_3 is not put back into the queue: VLMUNL_REQUEUE=0"),
         (signal.SIGUSR1, {"VLMUNL_REQUEUE": "2", "SLURM_RESTART_COUNT": "2"}, [], "restarted 2 times already"),
         (signal.SIGUSR1, {"TOY_STEPS": "0", "TOY_SLEEP": "60", "VLMUNL_GRACE": "0"}, [], "it got no further"),

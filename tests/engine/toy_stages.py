@@ -38,6 +38,8 @@ def _begin(label, ctx):
 
 def _steps(steps, ctx):
     """Work that keeps its state: so many steps of TOY_STEP seconds each; TOY_PIDS gets this process's number."""
+    import torch  # noqa: F401  as in the stages that keep their state: saving it takes no time then
+
     part = ctx.keep.part("steps")
     state = part.load() or {"done": 0}
     with open(os.environ["TOY_PIDS"], "a") as file:

@@ -11,6 +11,7 @@ import itertools
 import os
 import sys
 import time
+from multiprocessing import Pipe
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,6 +19,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1] / "engine"))
 
 from vlmunl.engine import worker
+from vlmunl.engine.orders import Orders
 from vlmunl.engine.ranks import Team
 from vlmunl.processes import Processes
 from vlmunl.store import Store
@@ -28,11 +30,13 @@ ONE = Processes()
 class Inline:
     """Takes the place of the pool of worker processes."""
 
-    def __init__(
-        self, store: Path, size: int, warm: tuple[str, ...] = (), debug: bool = False, plan: Processes = ONE
-    ) -> None:
+    saving: tuple[str, ...] = ()
+
+    def __init__(self, store: Path, size: int, *options: object) -> None:
         self._store = Store.open(store, create=False)
         self._jobs: list[worker.Job] = []
+        self._pipes = Pipe(duplex=False)
+        self._orders = Orders(self._pipes[0])
 
     def __enter__(self) -> Inline:
         return self
@@ -51,8 +55,12 @@ class Inline:
     def start(self, count: int) -> None:
         pass
 
-    def submit(self, job: worker.Job) -> None:
+    def submit(self, job: worker.Job) -> str:
         self._jobs.append(job)
+        return ""
+
+    def ask_to_stop(self) -> None:
+        pass
 
     def receive(self, timeout: float) -> list[object]:
         if not self._jobs:
@@ -60,7 +68,7 @@ class Inline:
             return []
         steps: list[object] = []
         pipe: Any = SimpleNamespace(send=steps.append)
-        finished = worker._run(self._jobs[0], self._store, pipe, Team(ONE))
+        finished = worker._run(self._jobs[0], self._store, pipe, Team(ONE), self._orders)
         self._jobs.clear()
         return [*steps, finished]
 

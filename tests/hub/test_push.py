@@ -65,6 +65,7 @@ def test_a_dry_run_writes_nothing_neither_there_nor_here(hub: Hub, study: Sessio
     assert sorted(study.store.root.rglob("*")) == before
 
 
+@pytest.mark.slow
 def test_only_what_changed_is_sent_and_only_a_prune_deletes(hub: Hub, study: Session) -> None:
     push(hub, study)
     paper = study.workspace.root / "latex" / "paper.pdf"
@@ -81,6 +82,7 @@ def test_only_what_changed_is_sent_and_only_a_prune_deletes(hub: Hub, study: Ses
     assert is_there(hub, published(study))
 
 
+@pytest.mark.slow
 def test_a_new_repository_is_private_and_no_existing_one_is_changed_unasked(hub: Hub, study: Session) -> None:
     push(hub, study)
     assert hub.repos[NAME].private
@@ -94,6 +96,7 @@ def test_a_new_repository_is_private_and_no_existing_one_is_changed_unasked(hub:
     assert len(hub.asked("PUT", "/settings")) == 1
 
 
+@pytest.mark.slow
 def test_two_studies_lie_side_by_side_and_the_card_speaks_of_both(hub: Hub, study: Session) -> None:
     other = other_study(study)
     push(hub, study)
@@ -120,6 +123,7 @@ def other_study(study: Session) -> Session:
     return settle(root, "other")
 
 
+@pytest.mark.slow
 def test_concurrent_pushes_lose_nothing(hub: Hub, study: Session, tmp_path: Path) -> None:
     """Two stores with the same study, which overlap in all, and another study, which overlaps in the card alone."""
     hub.create(NAME)
@@ -153,6 +157,7 @@ def test_somebody_elses_file_is_not_replaced_unless_that_is_said(hub: Hub, study
     assert is_there(hub, published(study))
 
 
+@pytest.mark.slow
 def test_a_change_by_somebody_else_between_plan_and_commit_is_a_conflict(hub: Hub, study: Session) -> None:
     push(hub, study)
     (study.workspace.root / "latex" / "paper.pdf").write_bytes(b"%PDF-1.5\0mine")
@@ -172,6 +177,7 @@ def test_a_change_by_somebody_else_between_plan_and_commit_is_a_conflict(hub: Hu
     assert is_there(hub, published(study))
 
 
+@pytest.mark.slow
 def test_a_change_elsewhere_between_plan_and_commit_is_kept(hub: Hub, study: Session) -> None:
     hub.create(NAME)
     pause = hub.pause("POST", "/commit/main", at="arrived")
@@ -196,6 +202,7 @@ def test_a_gitignore_that_hides_one_of_ours_is_an_error(hub: Hub, study: Session
     assert repo.head == head
 
 
+@pytest.mark.slow
 def test_patterns_of_large_files_are_added_once_and_keep_what_stands_there(hub: Hub, study: Session) -> None:
     (study.workspace.root / "latex" / "paper.pdf").write_bytes(b"%PDF-1.5\0first")
     repo = hub.create(NAME, files={".gitattributes": b"*.zip filter=lfs diff=lfs merge=lfs -text\n# mine"})
@@ -239,6 +246,7 @@ def test_a_tag_of_somebody_elses_is_never_moved(hub: Hub, study: Session) -> Non
     assert tags(hub) == {"v1": start, "v2": repo.head, published(study).tag: repo.head}
 
 
+@pytest.mark.slow
 def test_another_branch_is_made_only_when_asked_for(hub: Hub, study: Session) -> None:
     from vlmunl.errors import NotOnHub
 
@@ -269,6 +277,7 @@ def test_a_secret_stops_everything_before_a_byte_leaves(hub: Hub, study: Session
     assert is_there(hub, published(study))
 
 
+@pytest.mark.slow
 def test_the_token_itself_in_a_file_stops_the_push(hub: Hub, study: Session) -> None:
     odd = "a-token.of/another+form"
     hub.tokens[odd] = hub.tokens[hub.write]
@@ -295,6 +304,7 @@ def test_the_authorization_never_reaches_the_storage(hub: Hub, study: Session) -
     assert not any(entry.authenticated for entry in storage)
 
 
+@pytest.mark.slow
 def test_multipart_upload_arrives_whole(hub: Hub, study: Session) -> None:
     hub.multipart_from, hub.part_size = 2000, 1500
     push(hub, study)
@@ -302,6 +312,7 @@ def test_multipart_upload_arrives_whole(hub: Hub, study: Session) -> None:
     assert is_there(hub, published(study))
 
 
+@pytest.mark.slow
 def test_the_lock_makes_a_second_push_of_the_same_store_wait(hub: Hub, study: Session) -> None:
     hub.create(NAME)
     pause = hub.pause("POST", "/commit/main")
@@ -315,6 +326,7 @@ def test_the_lock_makes_a_second_push_of_the_same_store_wait(hub: Hub, study: Se
         assert not second.result().made_commit
 
 
+@pytest.mark.slow
 def test_what_was_published_before_may_be_published_again(hub: Hub, study: Session) -> None:
     """A, then B, then A: the tag of A stays where it was, and names the same files."""
     first = push(hub, study)
@@ -327,6 +339,7 @@ def test_what_was_published_before_may_be_published_again(hub: Hub, study: Sessi
     assert tags(hub)[published(study).tag] == first.commit
 
 
+@pytest.mark.slow
 def test_the_receipt_is_written_again_when_it_is_lost(hub: Hub, study: Session) -> None:
     outcome = push(hub, study)
     shutil.rmtree(study.store.root / receipts.FOLDER)
@@ -336,6 +349,7 @@ def test_the_receipt_is_written_again_when_it_is_lost(hub: Hub, study: Session) 
     assert receipt.commit == outcome.commit
 
 
+@pytest.mark.slow
 def test_without_a_session_of_its_own_the_store_is_as_it_was(hub: Hub, study: Session) -> None:
     """A push changes nothing in the store but its receipt and its lock."""
     before = {p: p.stat().st_mtime_ns for p in study.store.root.rglob("*") if p.is_file()}

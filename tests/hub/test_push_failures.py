@@ -102,6 +102,7 @@ Sync = Callable[..., Ran]
 Untouched = Callable[[], bool]
 
 
+@pytest.mark.slow
 def test_nothing_to_do_names_head_and_tag(hub: Hub, study: Session, sync: Sync) -> None:
     assert sync().code == 0
     again = sync("--json")
@@ -126,6 +127,7 @@ def test_a_closed_port_is_told_at_once(hub: Hub, sync: Sync) -> None:
     assert time.monotonic() - began < 5
 
 
+@pytest.mark.slow
 def test_a_silent_hub_is_given_up_in_time(hub: Hub, sync: Sync, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "PROBE", 0.2)
     hub.fail("GET", "whoami", stall=20, times=9)
@@ -136,6 +138,7 @@ def test_a_silent_hub_is_given_up_in_time(hub: Hub, sync: Sync, monkeypatch: pyt
     assert time.monotonic() - began < 10
 
 
+@pytest.mark.slow
 def test_a_hub_that_falls_silent_later_is_given_up_in_time(hub: Hub, sync: Sync, untouched: Untouched) -> None:
     hub.fail("POST", "/commit/", stall=30, times=9)
     began = time.monotonic()
@@ -172,6 +175,7 @@ def test_no_token_at_all(hub: Hub, sync: Sync, monkeypatch: pytest.MonkeyPatch, 
     assert "hf auth login" in ran.err
 
 
+@pytest.mark.slow
 def test_the_token_comes_from_a_file(hub: Hub, study: Session, sync: Sync, tmp_path: Path) -> None:
     (tmp_path / "token").write_text(hub.write + "\n")
     assert sync("--token-file", str(tmp_path / "token"), token="hf_wrong").code == 0
@@ -186,12 +190,14 @@ def test_a_token_that_may_only_read(hub: Hub, sync: Sync, untouched: Untouched) 
     assert untouched()
 
 
+@pytest.mark.slow
 def test_the_repository_of_somebody_else(hub: Hub, sync: Sync, untouched: Untouched) -> None:
     ran = sync(token=hub.stranger)
     assert ran.code == 12
     assert untouched()
 
 
+@pytest.mark.slow
 def test_a_full_account_is_told_in_the_hubs_words_and_not_tried_again(
     hub: Hub, sync: Sync, untouched: Untouched
 ) -> None:
@@ -214,6 +220,7 @@ def test_no_such_repository(hub: Hub, sync: Sync) -> None:
 # ------------------------------------------------------------------------------------------ conflicts
 
 
+@pytest.mark.slow
 def test_a_repository_that_another_process_makes_meanwhile(hub: Hub, study: Session, sync: Sync) -> None:
     hub.fail("POST", "/repos/create", status=409, body=b'{"error": "You already created this model repo"}')
     hub.fail("GET", f"/api/models/{NAME}$", status=404, headers={"X-Error-Code": "RepoNotFound"})
@@ -222,6 +229,7 @@ def test_a_repository_that_another_process_makes_meanwhile(hub: Hub, study: Sess
     assert is_published(hub, study)
 
 
+@pytest.mark.slow
 def test_a_held_commit_lock_is_waited_for(hub: Hub, study: Session, sync: Sync, waits: list[float]) -> None:
     hub.create(NAME)
     hub.fail("POST", "/commit/", status=409, times=2)
@@ -231,6 +239,7 @@ def test_a_held_commit_lock_is_waited_for(hub: Hub, study: Session, sync: Sync, 
     assert waits[1] >= 4
 
 
+@pytest.mark.slow
 def test_a_commit_lock_that_is_never_given_up(hub: Hub, sync: Sync, untouched: Untouched) -> None:
     hub.fail("POST", "/commit/", status=409, times=99)
     ran = sync("--max-retries", "2")
@@ -247,6 +256,7 @@ def test_a_parent_that_is_always_stale_ends(hub: Hub, sync: Sync, untouched: Unt
     assert untouched()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("effect", [{"status": 409}, {"lose_reply": True}, {"status": 503}])
 def test_the_tag_is_made_whatever_the_first_reply(hub: Hub, study: Session, sync: Sync, effect: dict[str, Any]) -> None:
     hub.create(NAME)
@@ -259,6 +269,7 @@ def test_the_tag_is_made_whatever_the_first_reply(hub: Hub, study: Session, sync
     assert is_published(hub, study)
 
 
+@pytest.mark.slow
 def test_our_tag_on_other_files_is_an_error_after_the_commit(hub: Hub, study: Session, sync: Sync) -> None:
     repo = hub.create(NAME)
     repo.git.git("update-ref", f"refs/tags/{published(study).tag}", repo.head)
@@ -272,6 +283,7 @@ def test_our_tag_on_other_files_is_an_error_after_the_commit(hub: Hub, study: Se
 # ------------------------------------------------------------------------------------------- the rate
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("headers", [{"Retry-After": "7"}, {"RateLimit": '"api";r=0;t=7'}])
 def test_the_hubs_own_waiting_time_is_kept(
     hub: Hub, study: Session, sync: Sync, waits: list[float], headers: dict[str, str]
@@ -283,6 +295,7 @@ def test_the_hubs_own_waiting_time_is_kept(
     assert [wait for wait in waits if 7 <= wait <= 12]
 
 
+@pytest.mark.slow
 def test_a_busy_hub_that_says_no_time(hub: Hub, sync: Sync, untouched: Untouched, waits: list[float]) -> None:
     hub.fail("POST", "/commit/", status=429, times=99)
     assert sync("--max-retries", "2").code == 15
@@ -325,6 +338,7 @@ def test_what_the_hub_refuses(
     assert len(hub.asked("POST", "/commit/")) <= 2
 
 
+@pytest.mark.slow
 def test_a_large_file_that_got_lost_is_sent_again(hub: Hub, study: Session, sync: Sync) -> None:
     hub.create(NAME)
     hub.fail("POST", "/commit/", status=400, body=MISSING_LFS)
@@ -335,6 +349,7 @@ def test_a_large_file_that_got_lost_is_sent_again(hub: Hub, study: Session, sync
 # --------------------------------------------------------------------------------- broken connections
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "effect", [{"status": 500}, {"status": 503}, {"cut_request": 100}, {"drop": True}, {"lose_reply": True}]
 )
@@ -355,6 +370,7 @@ def test_an_upload_that_breaks_is_taken_up_by_the_next_push(
     assert again.isdisjoint(arrived)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("effect", [{"lose_reply": True}, {"rewrite": lambda body: b""}, {"cut_reply": 10}])
 def test_a_commit_whose_reply_is_lost_is_not_made_twice(
     hub: Hub, study: Session, sync: Sync, effect: dict[str, Any]
@@ -374,6 +390,7 @@ def test_the_last_attempts_reply_may_be_lost_too(hub: Hub, study: Session, sync:
     assert is_published(hub, study)
 
 
+@pytest.mark.slow
 def test_a_commit_that_is_not_made_is_tried_again(hub: Hub, study: Session, sync: Sync) -> None:
     hub.create(NAME)
     hub.fail("POST", "/commit/", status=503)
@@ -383,6 +400,7 @@ def test_a_commit_that_is_not_made_is_tried_again(hub: Hub, study: Session, sync
     assert len(hub.asked("POST", "/commit/")) == 3
 
 
+@pytest.mark.slow
 def test_a_commit_that_is_never_made(hub: Hub, sync: Sync, untouched: Untouched) -> None:
     hub.fail("POST", "/commit/", status=502, times=99)
     ran = sync("--max-retries", "2")
@@ -391,6 +409,7 @@ def test_a_commit_that_is_never_made(hub: Hub, sync: Sync, untouched: Untouched)
     assert untouched()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/whoami", f"/api/models/{NAME}$", "/revision/", "/tree/", "/refs"])
 def test_a_busy_moment_while_looking_is_waited_for(hub: Hub, study: Session, sync: Sync, path: str) -> None:
     hub.create(NAME)
@@ -402,6 +421,7 @@ def test_a_busy_moment_while_looking_is_waited_for(hub: Hub, study: Session, syn
 # ---------------------------------------------------------------------------------- wrong bytes
 
 
+@pytest.mark.slow
 def test_a_rotten_object_ends_before_anything_is_sent(
     hub: Hub, study: Session, sync: Sync, untouched: Untouched
 ) -> None:

@@ -82,6 +82,7 @@ def test_git_and_git_lfs_read_the_same_bytes(hub: Hub, tmp_path: Path) -> None:
     git("fsck", "--strict", where=clone)
 
 
+@pytest.mark.slow
 @NEEDS_LFS
 def test_the_api_shows_what_git_pushes(hub: Hub, tmp_path: Path) -> None:
     hub.create("lab/study")

@@ -101,7 +101,7 @@ class Cluster:
             cwd=cwd or self.folder,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=900,
         )
         assert not check or done.returncode == 0, f"{command}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done

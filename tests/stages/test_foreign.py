@@ -166,6 +166,7 @@ def _left_out(done: Done) -> dict[str, str]:
     return {r["id"]: r["not_asked"] for r in done.results["routes"] if "not_asked" in r}
 
 
+@pytest.mark.slow
 def test_ragged_facts_with_pictures(pretended: Pretended, tmp_path: Path) -> None:
     done = carried_out(tmp_path, pretended, "ragged")
     left_out = _left_out(done)
@@ -184,6 +185,7 @@ def test_ragged_facts_with_pictures(pretended: Pretended, tmp_path: Path) -> Non
     assert done.results["catalogue"]["n_routes"] + len(left_out) == len(done.plan.routes)
 
 
+@pytest.mark.slow
 def test_sentences_without_pictures(pretended: Pretended, tmp_path: Path) -> None:
     done = carried_out(tmp_path, pretended, "authors")
     left_out = _left_out(done)

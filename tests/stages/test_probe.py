@@ -18,6 +18,8 @@ from vlmunl.stages.configs import Adapter, Loading, Optim, ProbeConfig, UnlearnC
 pytestmark = pytest.mark.model
 
 PROBING = ("salun", "mmunlearner", "ssu", "iwap", "iwap_published", "manu", "ssd", "loku")
+AT_ONCE = ("salun", "iwap", "ssd")
+"""One that masks, one that deletes, one that edits; the others in `make slow`."""
 TWO = Optim(steps=2, lr=1e-3, warmup=0)
 
 
@@ -63,7 +65,7 @@ def test_these_are_all_methods_that_probe() -> None:
     assert found == set(PROBING)
 
 
-@pytest.mark.parametrize("name", PROBING)
+@pytest.mark.parametrize("name", [n if n in AT_ONCE else pytest.param(n, marks=pytest.mark.slow) for n in PROBING])
 def test_stored_scores_give_the_bytes_that_scores_in_the_cell_give(world: Any, name: str) -> None:
     config = config_of(name)
     stored, computed = unlearned(world, config), in_the_cell(world, config)

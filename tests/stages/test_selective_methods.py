@@ -17,6 +17,8 @@ MINE = (
     "trou", "trou_published", "trou_pcgrad", "ngdiff", "graddiff_sam", "graddiff_l1", "salun", "mmunlearner", "ssu",
     "iwap", "iwap_published", "manu", "ssd", "task_vector", "loku",
 )  # fmt: skip
+AT_ONCE = ("trou", "ngdiff", "salun", "ssd", "task_vector")
+"""One of each way to choose or to combine; the others in `make slow`."""
 UNTRAINED = ("manu", "ssd")
 TOLD = {
     "trou": "last_kept", "trou_pcgrad": "last_conflict", "salun": "masked_in", "mmunlearner": "masked_in",
@@ -24,7 +26,7 @@ TOLD = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", MINE)
+@pytest.mark.parametrize("name", [n if n in AT_ONCE else pytest.param(n, marks=pytest.mark.slow) for n in MINE])
 def test_every_method_runs_twice_to_the_same_bytes_and_tells_what_it_did(world: Any, name: str) -> None:
     method = METHODS[name]
     config = UnlearnConfig(

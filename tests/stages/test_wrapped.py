@@ -18,6 +18,8 @@ from vlmunl.stages.configs import Adapter, EvalConfig, Optim, UnlearnConfig
 
 pytestmark = pytest.mark.model
 METHODS_HERE = [name for name, method in METHODS.items() if method.family == "inference"]
+AT_ONCE = ("incontext", "eco")
+"""The floor of the family and one with a detector; the others in `make slow`."""
 ROUTES = ("canonical", "choice", "text_only", "few_shot_image")
 
 
@@ -43,7 +45,9 @@ def _eval(world: Any, adapter: Any = None, size: int = 128, **options: Any) -> A
     return world.run(declared.EVAL, config, inputs, **options)
 
 
-@pytest.mark.parametrize("method", METHODS_HERE)
+@pytest.mark.parametrize(
+    "method", [m if m in AT_ONCE else pytest.param(m, marks=pytest.mark.slow) for m in METHODS_HERE]
+)
 def test_from_unlearning_to_rows(world: Any, rows: Any, method: str) -> None:
     record = world.run(declared.UNLEARN, _config(method), _inputs(world))
     again = world.run(declared.UNLEARN, _config(method), _inputs(world), force=True)

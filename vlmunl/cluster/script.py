@@ -45,17 +45,18 @@ class Setting:
 
 def text(group: Group, setting: Setting, ask: Resources) -> str:
     """The script of a job: what it asks for, how it finds its cell, and the wrapper that does it."""
+    chooses = group.stage != "sync"  # which is of a study as a whole
     lines = ["#!/bin/bash", *(f"#SBATCH {line}" for line in directives(group, setting, ask)), "set -eo pipefail"]
     lines += [f"export VLMUNL_WORKSPACE={shlex.quote(str(setting.workspace))}"]
     lines += [f"export VLMUNL_STORE={shlex.quote(str(setting.store))}"]
     if setting.program:
         lines += [f"export VLMUNL={shlex.quote(setting.program)}"]
     lines += ["", *ask.setup] if ask.setup else []
-    lines += ["", *_cell(group), f"cd -- {shlex.quote(str(setting.folder))}"]
+    lines += ["", *(_cell(group) if chooses else ()), f"cd -- {shlex.quote(str(setting.folder))}"]
     sets = [part for value in setting.sets for part in ("--set", value)]
     study = str(setting.folder / STUDY)
     command = ["exec", "bash", f"{WRAPPERS}/{group.command}.sbatch", study, *sets]
-    return "\n".join([*lines, f'{shlex.join(command)} --only "$cell"', ""])
+    return "\n".join([*lines, shlex.join(command) + (' --only "$cell"' if chooses else ""), ""])
 
 
 def _cell(group: Group) -> list[str]:

@@ -139,14 +139,14 @@ def _running(row: Standing, scene: Scene) -> Standing | None:
 
 
 def _what_runs(row: Standing, entry: Entry, doing: Doing, now: float) -> str:
-    """`on node7 in job 12_3 for 3m 20s, 31/60 loss 2.13, 0:07 left, its job may run 1h 20m more`."""
+    """`31/60 loss 2.13, 0:07 left, on node7 in job 12_3 for 3m 20s, its job may run 1h 20m more`."""
     place = f"on {doing.host}" + (f" in job {row.job}" if row.job else f", process {doing.pid}")
     steps = " ".join(part for part in (f"{row.done}/{row.total}" if row.total > 1 else "", row.note) if part)
     silent = max(0.0, now - doing.updated)
     parts = (
-        f"{place} for {duration(max(0.0, now - doing.since))}",
         steps or "starting",
         "" if row.left is None or row.done >= row.total else f"{clock(row.left)} left",
+        f"{place} for {duration(max(0.0, now - doing.since))}",
         f"no step for {duration(silent)}" if silent > _STALE else "",
         words.running(entry),
         words.limit(entry),

@@ -18,14 +18,14 @@ from pathlib import Path
 from uuid import uuid4
 
 from vlmunl.cluster import ledger, sbatch
-from vlmunl.cluster.groups import Group, groups
+from vlmunl.cluster.groups import Group, Upstream, groups
 from vlmunl.cluster.ledger import Job, Task
 from vlmunl.cluster.queue import Trouble, ask
 from vlmunl.cluster.script import LOGS, STUDY, WRAPPERS, Setting, command, dependencies, directives, text
 from vlmunl.cluster.specs import specs
-from vlmunl.cluster.survey import Survey, live, survey
+from vlmunl.cluster.survey import SYNC, Survey, live, survey
 from vlmunl.errors import StudyError, VlmunlError
-from vlmunl.manifests.cells import Cell, Plan
+from vlmunl.manifests.cells import TABLES, Cell, Plan
 from vlmunl.manifests.slurm import Resources
 from vlmunl.manifests.states import Board
 from vlmunl.store import Store
@@ -58,7 +58,10 @@ class Submission:
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What is to be submitted, and how. `tell` is called with one line where there is something to say meanwhile."""
+    """What is to be submitted, and how; `sync`: and published at the end.
+
+    `tell` is called with one line where there is something to say meanwhile.
+    """
 
     plan: Plan
     store: Store
@@ -68,6 +71,7 @@ class Request:
     arguments: tuple[str, ...] = ()
     program: str = ""
     name: str = ""
+    sync: bool = False
     tell: Callable[[str], None] = lambda line: None
 
     @property
@@ -79,8 +83,8 @@ class Request:
 def preview(request: Request) -> Submission:
     """What `submit` would do now; writes nothing."""
     sbatch.check_arguments(request.arguments)
-    found = _look(request)
-    return Submission(setting=(setting := _setting(request)), jobs=_planned(request, setting, found), survey=found)
+    setting, (found, syncs) = _setting(request), _look(request)
+    return Submission(setting=setting, jobs=_planned(request, setting, found, sync=syncs), survey=found)
 
 
 def submit(request: Request) -> Submission:
@@ -95,23 +99,30 @@ def submit(request: Request) -> Submission:
     sbatch.require("squeue")
     with _alone(request):
         _recover(request)
-        found = _look(request)
-        setting = _setting(request)
-        planned = _planned(request, setting, found)
+        setting, (found, syncs) = _setting(request), _look(request)
+        planned = _planned(request, setting, found, sync=syncs)
         if not planned:
             return Submission(setting=setting, jobs=(), survey=found)
         _freeze(request, setting, planned)
-        known, numbers, done = specs(request.plan), dict[str, str](), list[Planned]()
+        known, numbers, done = _specs(request), dict[str, str](), list[Planned]()
         for job in planned:
             done.append(_submit(request, setting, job, numbers, known))
             numbers[job.group.name] = done[-1].id
         return Submission(setting=setting, jobs=tuple(done), survey=found)
 
 
-def _look(request: Request) -> Survey:
+def _look(request: Request) -> tuple[Survey, bool]:
+    """What is to be submitted, and whether publishing is: it is asked for, and no job waits to do it after the rest."""
     board = Board(request.plan, request.store)
-    queued = live(ledger.jobs(request.store.root, request.study), board, specs(request.plan))
-    return survey(board, request.chosen, queued)
+    queued = dict(live(ledger.jobs(request.store.root, request.study), board, _specs(request)))
+    publishes = queued.pop(SYNC, None)
+    found = survey(board, request.chosen, queued)
+    return found, request.sync and (publishes is None or TABLES in found.wanted)
+
+
+def _specs(request: Request) -> dict[str, str]:
+    known = dict(specs(request.plan))
+    return known | {SYNC: known[TABLES]}
 
 
 def _setting(request: Request) -> Setting:
@@ -129,8 +140,16 @@ def _setting(request: Request) -> Setting:
     )
 
 
-def _planned(request: Request, setting: Setting, found: Survey) -> tuple[Planned, ...]:
+def _planned(request: Request, setting: Setting, found: Survey, *, sync: bool) -> tuple[Planned, ...]:
     section = request.plan.study.slurm
+    made = groups(request.plan, found.wanted, found.places)
+    if sync:
+        places = {
+            **found.places,
+            **{cell: Upstream(group.name, index) for group in made for index, cell in group.cells},
+        }
+        after = (places[TABLES],) if TABLES in places else ()
+        made.append(Group(name=SYNC, stage=SYNC, command=SYNC, seed=None, cells=((None, SYNC),), ok=after))
     return tuple(
         Planned(
             group=group,
@@ -139,7 +158,7 @@ def _planned(request: Request, setting: Setting, found: Survey) -> tuple[Planned
             line=tuple(command(group, setting, {})),
             after=dependencies(group, {}),
         )
-        for group in groups(request.plan, found.wanted, found.places)
+        for group in made
     )
 
 

@@ -12,6 +12,8 @@ from vlmunl.errors import VlmunlError
 from vlmunl.manifests.cells import Cell
 from vlmunl.manifests.states import Board
 
+SYNC = "sync"
+"""Publishing at the end, which is no cell of the study."""
 Live = Mapping[str, tuple[Job, Task]]
 """Cell -> the job in the queue that does it as it is now."""
 
@@ -40,12 +42,12 @@ def live(jobs: Iterable[Job], board: Board, specs: Mapping[str, str], queue: Que
         (job, task)
         for job in jobs
         for task in job.tasks
-        if specs.get(task.cell) == task.spec and (task.cell in board.late or not board[task.cell].done)
+        if specs.get(task.cell) == task.spec and _missing(task.cell, board)
     ]
     if not candidates:
         return {}
     answer = (queue or Queue()).ask({job.id for job, _ in candidates})
-    if answer.trouble:
+    if answer.trouble and not answer.absent:  # without Slurm nothing can be queued twice
         hint = "try again when squeue works: nothing is submitted while it is not known what is queued"
         raise VlmunlError(f"Slurm cannot be asked what is queued: {answer.trouble}", hint)
     found: dict[str, tuple[Job, Task]] = {}
@@ -54,6 +56,11 @@ def live(jobs: Iterable[Job], board: Board, specs: Mapping[str, str], queue: Que
         if entry.stand in ("waiting", "running") and entry.reason != "DependencyNeverSatisfied":
             found[task.cell] = job, task
     return found
+
+
+def _missing(cell: str, board: Board) -> bool:
+    """What reads the run manifest, and publishing, is never done for good."""
+    return cell == SYNC or cell in board.late or not board[cell].done
 
 
 def survey(board: Board, chosen: Callable[[Cell], bool], queued: Live) -> Survey:

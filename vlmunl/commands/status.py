@@ -109,10 +109,10 @@ def _explained(board: Board, rows: list[Standing]) -> tuple[list[Standing], dict
     return told, {name: why.to_json() for name, why in found.items()}
 
 
-def shown(row: Standing) -> list[tuple[str, str]]:
+def shown(row: Standing, *, key: bool = True) -> list[tuple[str, str]]:
     """The columns of one cell."""
-    reason = " ".join(row.reason.split())
-    return [("  " + row.cell, ""), (row.state, STYLES.get(row.state, "")), ((row.key or "")[:10], "dim"), (reason, "")]
+    first = [("  " + row.cell, ""), (row.state, STYLES.get(row.state, ""))]
+    return [*first, *([((row.key or "")[:10], "dim")] if key else []), (" ".join(row.reason.split()), "")]
 
 
 def details(session: Session, rows: Sequence[Standing]) -> None:

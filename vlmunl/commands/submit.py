@@ -23,6 +23,7 @@ SbatchArgs = Annotated[
     list[str] | None,
     typer.Option("--sbatch-arg", metavar="OPTION", help="Pass an option on to sbatch, e.g. --nice=100. Repeatable."),
 ]
+Sync = Annotated[bool, typer.Option("--sync", help="Publish at the end, as `vlmunl sync STUDY` does.")]
 Preview = Annotated[bool, typer.Option("--dry-run", help="Show the scripts and the command lines; submit nothing.")]
 
 
@@ -34,6 +35,7 @@ def submit(
     method: Methods = None,
     sets: Sets = None,
     sbatch_arg: SbatchArgs = None,
+    sync: Sync = False,
     dry_run: Preview = False,
 ) -> None:
     """Submit all that is missing of a study as Slurm jobs that depend on each other.
@@ -45,16 +47,22 @@ def submit(
 
     session = open_session(ctx, study, sets, write=not dry_run)
     chosen = chooser(session.plan, only=only, seeds=seed, rows=method)
-    hand_over(session, chosen, sets=sets or (), arguments=sbatch_arg or (), dry_run=dry_run)
+    hand_over(session, chosen, sets=sets or (), arguments=sbatch_arg or (), sync=sync, dry_run=dry_run)
 
 
 def hand_over(
-    session: Session, chosen: Chosen, *, sets: Sequence[str], arguments: Sequence[str] = (), dry_run: bool
+    session: Session,
+    chosen: Chosen,
+    *,
+    sets: Sequence[str],
+    arguments: Sequence[str] = (),
+    sync: bool = False,
+    dry_run: bool,
 ) -> None:
     """Submit the chosen cells of a study, or with `dry_run` show how; and tell."""
-    from vlmunl.cluster.program import program
     from vlmunl.cluster import shown
     from vlmunl.cluster import submit as cluster
+    from vlmunl.cluster.program import program
     from vlmunl.commands.session import headline
 
     request = cluster.Request(
@@ -65,6 +73,7 @@ def hand_over(
         sets=tuple(sets),
         arguments=tuple(arguments),
         program=program(),
+        sync=sync,
         tell=session.out.note,
     )
     submission = cluster.preview(request) if dry_run else cluster.submit(request)

@@ -95,7 +95,7 @@ class _Screen(_Lines):
 
         ordered = sorted(rows, key=lambda row: _FIRST.index(row.state))
         head = [Text(headline(self.session.plan), style="bold"), Text(f"{time.strftime('%H:%M:%S')}  {tally(rows)}")]
-        lines = [Text.assemble(*pieces) for pieces in aligned([shown(row) for row in ordered], NEVER)]
+        lines = [Text.assemble(*pieces) for pieces in aligned([shown(row, key=False) for row in ordered], NEVER)]
         room = max(1, height - len(head) - 3)
         if len(lines) > room:
             lines = [*lines[:room], Text(f"  ... and {len(lines) - room} more", style="dim")]

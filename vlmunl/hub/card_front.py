@@ -18,8 +18,9 @@ _FRONT = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
 
 
 def line(text: str) -> str:
-    """One line that starts no tag, link or table cell."""
-    return re.sub(r"([|<\[\]`*_\\])", r"\\\1", " ".join(text.split())).replace("\\_", "_")
+    """One line that starts no tag, link, code or table cell."""
+    escaped = re.sub(r"([\\|\[\]`*])", r"\\\1", " ".join(text.split()))
+    return escaped.replace("&", "&amp;").replace("<", "&lt;")
 
 
 def root_card(cards: Mapping[str, bytes]) -> bytes:

@@ -149,7 +149,8 @@ class Hub:
     def info(self, revision: str | None = None) -> Any:
         """What the Hub says of the repository (and a revision of it)."""
         name = f"{self.repo}@{revision}" if revision else self.repo
-        return self.ask(f"looking for {name}", lambda: self.api.repo_info(self.repo, revision=revision))
+        limit = self.timeout  # this call of the library sets one of its own otherwise: none
+        return self.ask(f"looking for {name}", lambda: self.api.repo_info(self.repo, revision=revision, timeout=limit))
 
     def tree(self, commit: str) -> dict[str, RemoteFile]:
         """Path -> file of everything at a commit, by one recursive listing."""
@@ -264,10 +265,20 @@ def _remote(row: Any) -> RemoteFile | None:
     return RemoteFile(path=str(row["path"]), size=int(size), blob=str(row["oid"]), sha256=large.get("oid"))
 
 
+_limits: list[float] = []
+"""The time limit that requests of this process have just now."""
+
+
 def _limit(seconds: float) -> None:
-    """Every request of this process gets a time limit: the library's client waits for ever."""
+    """Every request of this process gets a time limit: the library's client waits for ever.
+
+    A client that is in use is closed only if the limit is another one.
+    """
     import huggingface_hub
 
+    if _limits == [seconds]:
+        return
+    _limits[:] = [seconds]
     try:
         from huggingface_hub.utils._http import default_client_factory
     except ImportError:  # a version that keeps it elsewhere: the client that there is gets the limit

@@ -42,7 +42,7 @@ class RememberedTower(torch.nn.Module):
         return found
 
     def state(self) -> dict[str, Any]:
-        """What it remembers, in main memory."""
+        """What it remembers."""
         return {"asked": self.asked, "known": {name: _plain(out) for name, out in self._known.items()}}
 
     def resume(self, state: Mapping[str, Any]) -> None:
@@ -88,7 +88,7 @@ def _row(out: Any, place: int) -> Any:
 def _plain(out: Any) -> Any:
     """An output as a checkpoint can hold it: tensors, ("tuple", parts), ("output", type's place, parts by name)."""
     if isinstance(out, Tensor):
-        return out.detach().to("cpu", copy=True)
+        return out.detach()
     if isinstance(out, tuple) and not hasattr(out, "items"):
         return ("tuple", [_plain(part) for part in out])
     if hasattr(out, "items"):

@@ -65,23 +65,28 @@ class Figures:
 
 
 def state_of(trainer: Trainer, others: Iterable[Remembers]) -> dict[str, Any]:
-    """All that the next step depends on; tensors are copies in main memory."""
+    """All that the next step depends on, to be written before that step is made: tensors are no copies."""
+    tower = _tower(trainer)
     return {
-        **weights_of(trainer),
-        "optimisers": [_copied(optimiser.state_dict()) for optimiser in trainer.optimisers],
+        **_weights(trainer),
+        "tower": None if tower is None else _bare(tower.state()),
+        "optimisers": [_bare(optimiser.state_dict()) for optimiser in trainer.optimisers],
         "streams": streams(),
-        "others": [_copied(dict(other.state())) for other in others],
+        "others": [_bare(dict(other.state())) for other in others],
     }
 
 
 def weights_of(trainer: Trainer) -> dict[str, Any]:
-    """What a finished training leaves behind."""
-    tower = _tower(trainer)
+    """What a finished training leaves behind, copied into main memory."""
+    found: dict[str, Any] = _bare(_weights(trainer), copy=True)
+    return found
+
+
+def _weights(trainer: Trainer) -> dict[str, Any]:
     return {
-        "weights": [_copied(w.detach()) for w in trainer.weights],
-        "averages": {name: _copied(value) for name, value in _averages(trainer)},
+        "weights": [_bare(w) for w in trainer.weights],
+        "averages": dict(_averages(trainer)),
         "pieces": trainer.pieces,
-        "tower": None if tower is None else tower.state(),
     }
 
 
@@ -92,6 +97,9 @@ def resume(trainer: Trainer, state: State, others: Iterable[Remembers], steps: i
         ValueError: it is of another training.
     """
     resume_weights(trainer, state)
+    tower = _tower(trainer)
+    if tower is not None and state["tower"] is not None:
+        tower.resume(state["tower"])
     for optimiser, kept in zip(trainer.optimisers, state["optimisers"], strict=True):
         optimiser.load_state_dict(kept)
     for other, kept in zip(others, state["others"], strict=True):
@@ -107,9 +115,6 @@ def resume_weights(trainer: Trainer, state: State) -> None:
     for name, value in _averages(trainer):
         value.copy_(state["averages"][name])
     trainer.resume_pieces(*state["pieces"])
-    tower = _tower(trainer)
-    if tower is not None and state["tower"] is not None:
-        tower.resume(state["tower"])
 
 
 def _tower(trainer: Trainer) -> RememberedTower | None:
@@ -124,14 +129,17 @@ def _averages(trainer: Trainer) -> list[tuple[str, Tensor]]:
     return [(f"{name}.{n}", value) for name, norm in norms for n, value in norm.named_buffers(recurse=False)]
 
 
-def _copied(value: Any) -> Any:
-    """The same in main memory, with no storage shared."""
+def _bare(value: Any, *, copy: bool = False) -> Any:
+    """The same without graphs; of a tensor that is a part of a larger one that part alone."""
     if isinstance(value, Tensor):
-        return value.detach().to("cpu", copy=True)
+        if copy:
+            return value.detach().to("cpu", copy=True)
+        whole = value.untyped_storage().nbytes() == value.numel() * value.element_size()
+        return value.detach() if whole else value.detach().clone()
     if isinstance(value, dict):
-        return {name: _copied(part) for name, part in value.items()}
+        return {name: _bare(part, copy=copy) for name, part in value.items()}
     if isinstance(value, list | tuple):
-        return type(value)(_copied(part) for part in value)
+        return type(value)(_bare(part, copy=copy) for part in value)
     return value
 
 

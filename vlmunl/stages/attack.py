@@ -2,6 +2,9 @@
 
 Only the reported people to forget and the retained controls are asked. Gold, imprint, placebo and every method's model
 go through the same attack with the same data and the same random numbers.
+
+A stopped attack goes on in the fine-tuning or the questions that it was at; what is no fine-tuning (learned prompts,
+probes, edits of weights) is done again from its beginning, with the same outcome.
 """
 
 from __future__ import annotations
