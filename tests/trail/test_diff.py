@@ -187,7 +187,7 @@ def test_a_figure_on_one_side_counts_as_null_on_the_other():
 
 
 def test_studies_on_files_and_checkpoints_that_are_not_here():
-    """A folder of people, a published benchmark whose files say who is in it, models made elsewhere: named, not read."""
+    """A folder of people, a benchmark whose files say who is in it, models made elsewhere: named, not read."""
     from pathlib import Path
 
     from vlmunl.trail.diff_studies import diff_studies
