@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -92,3 +95,19 @@ def _alters(encoder: Any, photo: Any) -> bool:
     photo.save(out, "PNG")
     batch = encoder.batch([Sample(turns=(Turn("Job?", "cook"),), photo=out.getvalue())])
     return bool(batch.whole)
+
+
+def test_listing_and_beginning_load_nothing_heavy(tmp_path: Path) -> None:
+    code = (
+        "import sys\nfrom vlmunl.__main__ import main\n"
+        "for args in (['models'], ['models', 'llava', '--json'], ['init', 'a'], ['init', '--help']):\n"
+        "    try: main(args)\n    except SystemExit as e: assert not e.code, args\n"
+        "bad = [m for m in ('torch', 'transformers', 'PIL', 'numpy', 'huggingface_hub') if m in sys.modules]\n"
+        "assert not bad, bad\n"
+    )
+    env = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "$ vlmunl init my-audit" in done.stdout

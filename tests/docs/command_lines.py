@@ -13,7 +13,7 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 SHELLS = ("sh", "bash", "shell", "console")
-STOPS = ("&&", "||", "|", ">", ">>", ";")
+STOPS = ("&&", "||", "|", ";")
 
 
 @dataclass(frozen=True)
@@ -75,14 +75,17 @@ def _said(row: str) -> str:
 
 
 def commands(text: str) -> list[list[str]]:
-    """The words of each command of a line: `a && b` has two."""
+    """The words of each command of a line: `a && b` has two, and in `a >> b` the second is no command."""
     found: list[list[str]] = [[]]
-    for word in shlex.split(text):
-        if word in STOPS:
+    words = iter(shlex.split(text))
+    for word in words:
+        if word in (">", ">>"):
+            next(words)
+        elif word in STOPS:
             found.append([])
         else:
             found[-1].append(word)
-    return [words for words in found if words]
+    return [command for command in found if command]
 
 
 # ------------------------------------------------------------------------------------------- parsing

@@ -52,6 +52,8 @@ HOW = (
         r"vlmunl diff old/run_manifest\.json .*", SHOWN, why="a file of the reader's; tests/commands compare manifests"
     ),
     How(r"vlmunl store pin camera-ready [0-9a-f]{8} .*", SHOWN, why="a made-up key; pinning by name is tried"),
+    How(r"vlmunl trace quick summary:16", SHOWN, why="a line of a longer summary; tests/trail/test_names.py"),
+    How(r"vlmunl store export quick weak-imprint .*", SHOWN, why="two studies; tests/commands/test_store_bundles.py"),
     How(r"vlmunl store gc --stale --also .*", SHOWN, why="another workspace of the reader's; tests/store has such"),
     How(r"vlmunl --(store|workspace) /.*", SHOWN, why="a folder of the reader's"),
     How(
@@ -151,6 +153,7 @@ def test_every_line_is_understood() -> None:
             study = given.get("study")
             if not isinstance(study, str) or study in PLACES:
                 continue
+            study = re.sub(r"^manifests/(.*)\.toml$", r"\1", study)
             if study not in studies:
                 wrong.append(f"{line.where}: {name} of {study!r}, which is no study that is shipped")
             elif study in shipped.names():

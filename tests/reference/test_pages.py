@@ -12,13 +12,15 @@ from typing import Any
 
 import pytest
 
+from vlmunl.cluster import ledger
+from vlmunl.hub import receipts
 from vlmunl.manifests import shipped
 from vlmunl.manifests.meanings import MEANINGS
 from vlmunl.reference import cli, codes, files, study
 from vlmunl.reference.__main__ import main
 from vlmunl.reference.pages import PAGES, stale, with_block
 from vlmunl.reference.tables import tables
-from vlmunl.store import Store
+from vlmunl.store import Store, doing, partial
 
 ROOT = Path(__file__).parents[2]
 SCHEMA: dict[str, Any] = json.loads(study.schema())
@@ -89,7 +91,8 @@ def test_every_exit_code_of_an_error_is_listed() -> None:
 def test_what_a_new_store_holds_is_described(tmp_path: Path) -> None:
     Store.open(tmp_path / "store", create=True)
     made = {f"{p.name}/" if p.is_dir() else p.name for p in (tmp_path / "store").iterdir()}
-    assert made <= set(files.STORE)
+    made |= {f"{module.FOLDER}/" for module in (doing, partial, ledger, receipts)}
+    assert made == set(files.STORE)
 
 
 # --------------------------------------------------------------------------- the schema for editors
@@ -187,3 +190,10 @@ def test_defaults_on_the_page_are_those_that_are_used(tmp_path: Path) -> None:
                 assert getattr(sections[table.path], key.name) == key.default, (table.path, key.name)
                 compared += 1
     assert compared > 40
+
+
+def test_the_page_on_studies_names_every_section() -> None:
+    from vlmunl.manifests.load import SECTIONS
+
+    text = (ROOT / "manifests" / "README.md").read_text()
+    assert all(re.search(rf"`\[{name}(\.NAME)?\]`", text) for name in SECTIONS)

@@ -184,3 +184,19 @@ def test_a_figure_on_one_side_counts_as_null_on_the_other():
         "a.verdict": ("recovers", None, None),
         "b.name": (None, "b", None),
     }
+
+
+def test_studies_on_files_and_checkpoints_that_are_not_here():
+    """A folder of people, a benchmark whose files say who is in it, models made elsewhere: named, not read."""
+    from pathlib import Path
+
+    from vlmunl.trail.diff_studies import diff_studies
+
+    root = Path(__file__).parents[2]
+    quick, own = root / "manifests" / "quick.toml", root / "manifests" / "own-people.toml"
+    found = diff_studies(quick, own, ("quick", "own-people"))
+    assert {"benchmark.id", "benchmark.path"} <= {change.field for change in found.settings}
+    assert "data" in {change.cell for change in found.cells}
+    for other in (root / "manifests" / "qwen-vl-covu.toml", root / "docs" / "audit" / "audit.toml"):
+        assert not diff_studies(other, other, ("a", "b")).cells
+        assert diff_studies(quick, other, ("a", "b")).cells

@@ -21,7 +21,7 @@ EXAMPLES = (
     "vlmunl routes text_only",
     "vlmunl routes --markdown",
     "vlmunl routes quick --preview",
-    "vlmunl routes quick --preview --family scene --items 3 --to sheets",
+    "vlmunl routes quick --preview --family corruption --items 3 --to sheets",
     "vlmunl routes quick --preview --route typographic --set 'routes.set=\"full\"'",
 )
 NARROW = 120

@@ -29,13 +29,16 @@ def manifest_bytes(plan: Plan, states: Mapping[str, CellState]) -> bytes:
 
 
 def document(plan: Plan, states: Mapping[str, CellState]) -> dict[str, Any]:
-    """The manifest as plain JSON; `states` are those of the plan's evidence, in the order of work."""
+    """The manifest as plain JSON; `states` are those of the plan's evidence, in the order of work.
+
+    What a cluster was asked for is left out of the overrides: the same evidence is the same manifest wherever it ran.
+    """
     study = plan.study
     return {
         "schema": SCHEMA,
         "study": study.name,
         "study_sha256": study.sha256,
-        "overrides": jsonable(study.overrides),
+        "overrides": jsonable({key: value for key, value in study.overrides.items() if not key.startswith("slurm.")}),
         "catalogue": {"hash": plan.catalogue, "routes": list(plan.routes)},
         "seeds": [_seed(seed, states[f"gate/seed{seed}"]) for seed in study.study.seeds],
         "cells": [_cell(state) for state in states.values()],

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from vlmunl.benchmarks.known import KINDS
 from vlmunl.keys import digest_bytes, jsonable, key_params
+from vlmunl.manifests.checkpoints import imported
+from vlmunl.manifests.external import Outside
 from vlmunl.manifests.load import load_study
 from vlmunl.manifests.plan import Cell, CellOutput, Plan, plan
 from vlmunl.manifests.study import Study
@@ -35,10 +38,27 @@ def diff_studies(left: Path, right: Path, labels: tuple[str, str]) -> Difference
     return Difference(kind="studies", left=labels[0], right=labels[1], settings=settings, cells=cells)
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Unread(Outside):
+    """What a study takes from outside, only named."""
+
+    def counted(self, study: Study) -> Study:
+        """The study itself where the files would have to be read to count its identities."""
+        kind = KINDS.get(study.benchmark.id)
+        return study if kind is not None and kind.counts else super().counted(study)
+
+
 def _plan(study: Study) -> Plan:
-    """The plan on a base model that is only named: its bytes do not matter here."""
-    named = f"{study.model.id} {study.model.revision or ''}".strip()
-    return plan(study, External(ref=Ref.of(digest_bytes(named.encode()), "tree"), path=Path(named)))
+    """The plan on a base model, checkpoints and data that are only named: their bytes do not matter here."""
+    b = study.benchmark
+    source = None if b.id == "fictitious" else _named(f"{b.id} {b.path} {b.revision or ''}")
+    checkpoints = {name: _named(text) for name, text in imported(study).items()}
+    base = _named(f"{study.model.id} {study.model.revision or ''}".strip())
+    return plan(study, base, outside=_Unread(source=source, checkpoints=checkpoints))
+
+
+def _named(text: str) -> External:
+    return External(ref=Ref.of(digest_bytes(text.encode()), "tree"), path=Path(text))
 
 
 def _settings(study: Study) -> dict[str, Any]:
