@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vlmunl.latex import drawing as d
+from vlmunl.latex.extras import Extras
 from vlmunl.latex.notes import row_status, words
 from vlmunl.latex.results import Interval, ModelRow, Results
 from vlmunl.latex.routes_table import scored_rows
@@ -16,12 +17,27 @@ if TYPE_CHECKING:
 _STEP = 0.215  # inches between lines
 _TOP, _BOTTOM = 0.42, 0.40
 _ROUTE = 17  # characters
+_MOST = 36  # lines on one page
 _CANONICAL, _WORST = d.Look("o", "white", "#0072b2"), d.Look("D", "#d55e00", "#7a3600")
 
 
-def recovery_figure(results: Results) -> Figure:
+def recovery_figure(results: Results, extras: Extras) -> list[Figure]:
     """Open circle: canonical. Diamond: WCR (cross-fit). Bar: its simultaneous lower bound. All with intervals."""
     rows = scored_rows(results)
+    parts = max(1, -(-len(rows) // _MOST))
+    size = -(-len(rows) // parts) or 1
+    scale = _limits(rows)
+    return [_part(rows[i : i + size], results, scale) for i in range(0, max(len(rows), 1), size)]
+
+
+def _limits(rows: tuple[ModelRow, ...]) -> tuple[float, float]:
+    """One scale for all parts."""
+    shown = [i for row in rows for i in (row.canonical, row.wcr.cross_fit if row.wcr else None) if i]
+    ends = [end for i in shown for end in (i.low, i.estimate, i.high) if end is not None]
+    return min([*ends, -0.12]) - 0.03, max([*ends, 1.05]) + 0.03
+
+
+def _part(rows: tuple[ModelRow, ...], results: Results, scale: tuple[float, float]) -> Figure:
     names = d.labels([row.label for row in rows])
     routes = [d.label(row.wcr.worst_route, _ROUTE) if row.wcr else "" for row in rows]
     figure = d.blank(d.COLUMN, _TOP + _BOTTOM + _STEP * max(len(rows), 1))
@@ -30,7 +46,7 @@ def recovery_figure(results: Results) -> Figure:
     axes = d.place(figure, left=left, right=right, top=_TOP, bottom=_BOTTOM)
     for y, (row, route) in enumerate(zip(rows, routes, strict=True)):
         _line(axes, y, row, route, results)
-    _frame(axes, rows, names, results.calibration)
+    _frame(axes, rows, names, results.calibration, scale)
     _key(axes, len(rows))
     return figure
 
@@ -63,13 +79,12 @@ def _point(axes: Axes, y: float, interval: Interval | None, look: d.Look) -> Non
     )
 
 
-def _frame(axes: Axes, rows: tuple[ModelRow, ...], names: list[str], zero: str) -> None:
+def _frame(axes: Axes, rows: tuple[ModelRow, ...], names: list[str], zero: str, scale: tuple[float, float]) -> None:
     axes.set_ylim(max(len(rows), 1) - 0.5, -0.5)
     axes.set_yticks(range(len(rows)), names)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
-    low, high = axes.get_xlim() if any(not row.is_pending for row in rows) else (0.0, 1.0)
-    axes.set_xlim(min(low, -0.12), max(high, 1.05))
+    axes.set_xlim(*scale)
     for x, dashes in ((0.0, "-"), (1.0, ":")):
         axes.axvline(x, color=d.GREY, lw=0.6, ls=dashes, zorder=0)
     references = sum(row.name in ("base", "imprint", "placebo") for row in rows)

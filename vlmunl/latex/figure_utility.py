@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vlmunl.latex import drawing as d
+from vlmunl.latex.extras import Extras
 from vlmunl.latex.notes import row_status, words
 from vlmunl.latex.results import Interval, ModelRow, Results
 from vlmunl.latex.routes_table import scored_rows
@@ -21,7 +22,7 @@ _ROOM = 0.28  # inches between axes and labels, for the leaders
 _Point = tuple[ModelRow, Interval, float]
 
 
-def utility_figure(results: Results) -> Figure:
+def utility_figure(results: Results, extras: Extras) -> list[Figure]:
     """A good method sits low and to the right. Labels stand in a column of their own, so that none covers another."""
     rows = scored_rows(results)
     shown = [(row, row.wcr.cross_fit) for row in rows if row.wcr and row.wcr.cross_fit and row.utility is not None]
@@ -42,7 +43,7 @@ def utility_figure(results: Results) -> Figure:
     for i, text in enumerate(missing):
         figure.text(0.03, (0.05 + 0.13 * i) / height, text, size=d.SMALL, style="italic", color=d.GREY)
     _key(figure, [row for row, _ in shown])
-    return figure
+    return [figure]
 
 
 def _point(axes: Axes, utility: float, fit: Interval, row: ModelRow) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vlmunl.latex.cells import constants, interval_cell, method_groups, missing_cell, number_cell, titled
+from vlmunl.latex.cells import constants, interval_cell, method_groups, missing_cell, number_cell, ranked, titled
 from vlmunl.latex.notes import pending_reason, provenance, row_status, tuning_notes, wcr_notes, words
 from vlmunl.latex.numerals import ABSENT, decimal
 from vlmunl.latex.results import ROLES, ModelRow, Results, Wcr
@@ -63,7 +63,7 @@ def _row(row: ModelRow, results: Results) -> tuple[Cell, ...]:
     return (
         Cell(text=row.label, raw=(row.name, row.label)),
         interval_cell(row.canonical),
-        interval_cell(wcr.cross_fit),
+        ranked(row, results, interval_cell(wcr.cross_fit)),
         number_cell(wcr.plug_in),
         Cell(text=wcr.worst_route or ABSENT, raw=(wcr.worst_route or None,)),
         number_cell(wcr.lower),

@@ -97,10 +97,11 @@ def _are(count: int) -> str:
 
 def catalogue_note(results: Results) -> str:
     """Hash, routes and sample sizes: figures with another hash must not stand in the same table."""
-    n = results.n
+    n, lost = results.n, sum(bool(route.not_asked) for route in results.routes)
+    without = f"; {counted(lost, 'further route')} not asked of this benchmark" if lost else ""
     return (
         f"Catalogue {results.catalogue[:SHORT_HASH] or ABSENT} (tiers {', '.join(results.tiers) or ABSENT}): "
-        f"{counted(len(results.routes), 'route')}, {live_routes(results)}. "
+        f"{counted(len(results.routes) - lost, 'route')}, {live_routes(results)}{without}. "
         f"{counted(n.get('identities'), 'identity', 'identities')}, {counted(n.get('items'), 'item')}, "
         f"{counted(n.get('retain_identities'), 'matched retain identity', 'matched retain identities')}, "
         f"{counted(n.get('seeds'), 'verified seed')}."

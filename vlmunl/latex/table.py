@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Align = Literal["left", "right", "center", "interval"]
-Emphasis = Literal["plain", "strong", "faint"]
+Emphasis = Literal["plain", "strong", "faint", "alike"]
 Raw = str | int | float | None
 
 

@@ -13,11 +13,11 @@ from vlmunl.latex.table import Cell, Column, Group, Raw, Table
 _TEX_FIT = r"\providecommand{\vlmfit}[1]{#1}"  # a paper may define it to scale a table that is too wide
 _TEX_BREAK = r"\\"
 _TEX_COLUMN = {"left": "l", "right": "r", "center": "c", "interval": "r@{\\ }l"}
-_TEX_EMPHASIS = {"plain": "{}", "strong": r"\textbf{{{}}}", "faint": r"\textit{{{}}}"}
+_TEX_EMPHASIS = {"plain": "{}", "strong": r"\textbf{{{}}}", "faint": r"\textit{{{}}}", "alike": r"\underline{{{}}}"}
 _CSV_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _MARKDOWN_RULE = {"left": ":--", "right": "--:", "center": ":-:", "interval": "--:"}
-_MARKDOWN_EMPHASIS = {"plain": "{}", "strong": "**{}**", "faint": "_{}_"}
-_HTML_EMPHASIS = {"plain": "{}", "strong": "<strong>{}</strong>", "faint": "<em>{}</em>"}
+_MARKDOWN_EMPHASIS = {"plain": "{}", "strong": "**{}**", "faint": "_{}_", "alike": "<u>{}</u>"}
+_HTML_EMPHASIS = {"plain": "{}", "strong": "<strong>{}</strong>", "faint": "<em>{}</em>", "alike": "<u>{}</u>"}
 
 
 # LaTeX: a bare tabular and its notes, for a float that the paper owns; needs booktabs only -----------------------
