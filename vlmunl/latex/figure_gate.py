@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_STEP, _TOP, _BOTTOM = 0.2, 0.28, 0.42
+_STEP, _TOP, _BOTTOM = 0.2, 0.24, 0.38
 _LOOKS = {
     "passed": d.Look("o", "#0072b2", "#00405f"),
     "failed": d.Look("X", "#d55e00", "#7a3600"),
@@ -67,4 +67,4 @@ def _frame(axes: Axes, results: Results, names: list[str]) -> None:
     if (least := results.gate_minimum) is not None:
         axes.axvline(least, color=d.INK, lw=0.8, ls="--", zorder=0)
         axes.text(least, 1.01, f"must exceed {d.signed(f'{least:g}')}", size=d.SMALL, transform=axes.get_xaxis_transform())
-    axes.set_xlabel(f"headroom: imprint minus {results.calibration},\nwith its lower bound")
+    axes.set_xlabel(f"headroom over {results.calibration}, with lower bound")

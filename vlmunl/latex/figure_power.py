@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 def power_figure(results: Results, extras: Extras) -> list[Figure]:
     """Line: the median live route; band: from the easiest to the hardest tenth of them; ring: this study."""
-    figure = d.blank(d.COLUMN, 2.2)
-    axes = d.place(figure, left=0.5, right=0.1, top=0.3, bottom=0.42)
+    figure = d.blank(d.COLUMN, 2.0)
+    axes = d.place(figure, left=0.5, right=0.16, top=0.12, bottom=0.42)
     power = extras.power
     if not power:
         text = axes.text(0.5, 0.5, "no placebo has been measured", ha="center", va="center", transform=axes.transAxes)

@@ -191,7 +191,8 @@ def _cell(axes: Axes, x: float, y: float, width: float, row: ModelRow, route: Ro
 
     score = row.routes.get(route.id)
     rho = score.rho if score else None
-    dead = route_state(route, results) == "dead"
+    state = route_state(route, results)
+    dead, judged = state == "dead", state != "not-judged"
     worst = route.id in row.worst_routes
     face = "white" if rho is None or dead else _colours()(min(max(rho, 0.0), 1.0))
     box = Rectangle((x, y), width, _STEP, facecolor=face, edgecolor="#e4e4e4", lw=0.4)
@@ -199,7 +200,7 @@ def _cell(axes: Axes, x: float, y: float, width: float, row: ModelRow, route: Ro
         box.set(hatch="//////" if dead else None, edgecolor=d.PALE)
     axes.add_patch(box)
     if rho is None:
-        if not row.is_pending:
+        if not row.is_pending and judged:
             axes.text(x + width / 2, y + _STEP / 2, decimal(None), ha="center", va="center", size=6, color=d.GREY)
         return
     ink = d.GREY if dead else "white" if rho > _DARK else d.INK
@@ -239,7 +240,7 @@ def _key(figure: Figure, width: float, results: Results) -> None:
     zero, lost = results.calibration, sum(bool(route.not_asked) for route in results.routes)
     lines = (
         "bold and framed: the model's worst live route" + (f"   {lost} routes not asked" if lost else ""),
-        f"{_DEAD} hatched: dead route   {_HELD} held out" + ("" if zero == "gold" else f"   0: {zero}"),
+        f"{_DEAD} hatched: dead route   {_HELD} held out   ? not judged" + ("" if zero == "gold" else f"   0: {zero}"),
     )
     for i, text in enumerate(lines):
         figure.text(1.24 / width, (0.25 - 0.13 * i) / height, text, size=d.SMALL)

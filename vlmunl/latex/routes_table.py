@@ -71,7 +71,16 @@ def route_state(route: Route, results: Results) -> str:
     """
     if route.not_asked:
         return "not-asked"
-    return results.seedless or ("not-judged" if route.unjudged else "live" if route.live else "dead")
+    if not results.seedless and (route.unjudged or route.headroom is None):
+        return "not-judged"
+    return results.seedless or ("live" if route.live else "dead")
+
+
+def why_of_no_use(route: Route, results: Results) -> str:
+    """The reason why there is nothing to tell of such a route; empty for others."""
+    if not of_no_use(route_state(route, results)):
+        return ""
+    return route.not_asked or route.unjudged or f"the format {route.format} passed no gate"
 
 
 def of_no_use(state: str) -> bool:
@@ -91,7 +100,7 @@ def _route_line(route: Route, rows: tuple[ModelRow, ...], results: Results) -> t
             text=shown,
             raw=(state, int(route.held_out)),
             emphasis="plain" if state == "live" else "faint",
-            note=f"{words(state).capitalize()}: {why}" if (why := route.not_asked or route.unjudged) else "",
+            note=f"{words(state).capitalize()}: {why}" if (why := why_of_no_use(route, results)) else "",
         ),
         missing_cell(state, _ROUTE_COLUMNS[-1]) if unjudged else interval_cell(route.headroom),
         *(_score_cell(row, route, results) for row in rows),

@@ -5,6 +5,7 @@ would show. From the same rows, by the same code, at one seed at a time.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from vlmunl.metrics.evidence import Evidence
@@ -48,9 +49,16 @@ def supplement(
 
 def _by_seed(frame: Frame, said: Callable[[int, int], None]) -> Json:
     out: Json = {}
-    pairs = [(spec, seed) for spec in frame.config.rows for seed in frame.seeds_of(spec.name)]
-    for done, (spec, seed) in enumerate(pairs):
+    pairs = [(seed, spec) for seed in frame.seeds for spec in frame.config.rows if seed in frame.seeds_of(spec.name)]
+    alone = {seed: _at(frame, seed) for seed in frame.seeds}
+    for done, (seed, spec) in enumerate(pairs):
         said(done, len(pairs))
-        figures = result_row(frame, Row(spec, (seed,)), None).figures
+        figures = result_row(alone[seed], Row(spec, (seed,)), None).figures
         out.setdefault(spec.name, {})[str(seed)] = {name: figures[name] for name in _SHOWN}
     return out
+
+
+def _at(frame: Frame, seed: int) -> Frame:
+    """The same at one seed, with the live routes of all."""
+    tiers = {name: replace(tier, seeds=tuple(s for s in tier.seeds if s == seed)) for name, tier in frame.tiers.items()}
+    return replace(frame, seeds={seed: frame.seeds[seed]}, tiers=tiers, _known={})
