@@ -40,6 +40,15 @@ def make_pdf(ctx: typer.Context, session: Session, *, required: bool) -> int:
     return 0
 
 
+def stages_of(session: Session) -> tuple[str, ...]:
+    """The stages that a paper may redo: the tables, and the results too where no other cell is left to run."""
+    from vlmunl.manifests.states import Board
+
+    board = Board(session.plan, session.store)
+    waiting = any(board[cell.name].status == "pending" for cell in session.plan.evidence)
+    return ("tables",) if waiting else ("aggregate", "tables")
+
+
 def renew(ctx: typer.Context, session: Session, name: str) -> None:
     """Bring the tables of another study up to date, where its results are in the store; else say what is missing."""
     from vlmunl.commands.carry_out import Request, refuse_if_nothing_can_run
@@ -50,7 +59,7 @@ def renew(ctx: typer.Context, session: Session, name: str) -> None:
 
     try:
         other = open_session(ctx, name, write=True)
-        chosen = chooser(other.plan, stages=("tables",))
+        chosen = chooser(other.plan, stages=stages_of(other))
         refuse_if_nothing_can_run(other, Request(chosen=chosen, stage="tables"))
         outcome = execute(other.plan, other.store, reporter(session.out), chosen=chosen)
         publish(other, outcome.board, chosen)

@@ -32,12 +32,13 @@ def tables(
     A paper that takes in several studies gets those too, as far as their results are in the store.
     """
     from vlmunl.commands.carry_out import Request, carry_out
-    from vlmunl.commands.paper import make_pdf
+    from vlmunl.commands.paper import make_pdf, stages_of
     from vlmunl.commands.session import chooser, open_session
 
     session = open_session(ctx, study, sets, write=not dry_run)
-    chosen = chooser(session.plan, stages=("tables",))
+    wanted = pdf or require_pdf
+    chosen = chooser(session.plan, stages=stages_of(session) if wanted else ("tables",))
     code = carry_out(session, Request(chosen=chosen, stage="tables", jobs=jobs, dry_run=dry_run, force=force))
-    if (pdf or require_pdf) and not dry_run and code == 0:
+    if wanted and not dry_run and code == 0:
         code = make_pdf(ctx, session, required=require_pdf)
     raise typer.Exit(code)

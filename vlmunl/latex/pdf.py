@@ -51,7 +51,8 @@ def _sources(folder: Path) -> tuple[Path, ...]:
     """The paper, the supplement, and what they read in, if there is a paper."""
     if not (folder / PAPERS[0]).is_file():
         return ()
-    return tuple(path for path in (*(folder / name for name in PAPERS), *sorted(folder.glob("*.tex"))) if path.is_file())
+    named = dict.fromkeys([*(folder / name for name in PAPERS), *sorted(folder.glob("*.tex"))])
+    return tuple(path for path in named if path.is_file())
 
 
 def require() -> None:
