@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vlmunl.latex.cells import constants, interval_cell, missing_cell, number_cell, titled
-from vlmunl.latex.notes import pending_reason, provenance, row_status, wcr_notes
+from vlmunl.latex.notes import pending_reason, provenance, row_status, wcr_background, wcr_notes
 from vlmunl.latex.numerals import ABSENT, decimal
 from vlmunl.latex.results import Difference, ModelRow, Results
 from vlmunl.latex.table import Cell, Column, Group, Table
@@ -40,6 +40,7 @@ def ablations_table(results: Results, variants: Sequence[Variant]) -> Table:
             for family, members in families.items()
         ),
         notes=(_NOTE, *wcr_notes(results)),
+        background=wcr_background(results),
         constants=constants(results),
         provenance=provenance(results),
     )

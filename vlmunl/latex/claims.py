@@ -9,7 +9,7 @@ import csv
 import io
 
 from vlmunl.latex import escape
-from vlmunl.latex.notes import provenance
+from vlmunl.latex.notes import provenance, wcr_background
 from vlmunl.latex.numerals import decimal
 from vlmunl.latex.results import Claim, Results
 
@@ -24,7 +24,8 @@ _HEAD = (
 def claims_tex(results: Results) -> str:
     """Definitions, to be read in the preamble: `\\vlmclaim[STUDY]{NAME}` is the sentence, or nothing.
 
-    `\\vlmclaims[STUDY]` is a list of the supported ones, with a last line that names the others and their states.
+    `\\vlmclaims[STUDY]` is a list of the supported ones, with a last line that names the others and their states;
+    `\\vlmnotes[STUDY]` is what the notes of all its tables have in common.
     """
     study = results.study
     sentences = [
@@ -33,9 +34,12 @@ def claims_tex(results: Results) -> str:
         if claim.state == "supported"
     ]
     whole = rf"\vlmclaimdef{{{study}}}{{}}{{%"
+    notes = "\\par\n".join(map(escape.tex, wcr_background(results)))
     listed = r"\providecommand{\vlmclaims}[1][\vlmunlstudy]{\csname vlmclaim@#1@\endcsname}"
     head = f"% {escape.tex(provenance(results))}"
-    return "\n".join([head, *_HEAD, listed, *sentences, whole + "\n" + _list(results) + "}"]) + "\n"
+    told = [r"\providecommand{\vlmnotes}[1][\vlmunlstudy]{\csname vlmclaim@#1@notes@\endcsname}"]
+    told += [rf"\vlmclaimdef{{{study}}}{{notes@}}{{{notes}\par}}"]
+    return "\n".join([head, *_HEAD, listed, *sentences, whole + "\n" + _list(results) + "}", *told]) + "\n"
 
 
 def _list(results: Results) -> str:

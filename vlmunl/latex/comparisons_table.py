@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from vlmunl.latex.cells import constants, interval_cell, method_groups, missing_cell, ranked, titled
-from vlmunl.latex.notes import pending_reason, provenance, row_status, wcr_notes
+from vlmunl.latex.notes import pending_reason, provenance, row_status, wcr_background, wcr_notes
 from vlmunl.latex.numerals import ABSENT, decimal
 from vlmunl.latex.results import Detectable, Difference, ModelRow, Results
 from vlmunl.latex.table import Cell, Column, Table
@@ -41,6 +41,7 @@ def comparisons_table(results: Results) -> Table:
         columns=_COLUMNS,
         groups=method_groups(results, lambda row: _line(row, results)),
         notes=(_note(results), *detectable_notes(results.detectable), *wcr_notes(results)),
+        background=wcr_background(results),
         constants=constants(results),
         provenance=provenance(results),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vlmunl.latex.cells import constants, interval_cell, method_groups, missing_cell, number_cell, ranked, titled
-from vlmunl.latex.notes import pending_reason, provenance, row_status, wcr_notes
+from vlmunl.latex.notes import pending_reason, provenance, row_status, wcr_background, wcr_notes
 from vlmunl.latex.numerals import ABSENT
 from vlmunl.latex.results import ModelRow, Results
 from vlmunl.latex.table import Cell, Column, Group, Table
@@ -37,6 +37,7 @@ def gap_table(results: Results) -> Table:
             *method_groups(results, lambda row: _line(row, results)),
         ),
         notes=(_NOTE, *wcr_notes(results)),
+        background=wcr_background(results),
         constants=constants(results),
         provenance=provenance(results),
     )

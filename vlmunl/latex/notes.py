@@ -18,16 +18,13 @@ def provenance(results: Results) -> str:
 
 
 def wcr_notes(results: Results) -> tuple[str, ...]:
-    """The notes that every table with a WCR carries."""
-    return (
-        _scale_note(results),
-        *made_elsewhere_notes(results),
-        _interval_note(results),
-        _policy_note(results),
-        catalogue_note(results),
-        *control_warnings(results),
-        *evidence_notes(results),
-    )
+    """What every table with a WCR must say where it stands: models made elsewhere, failed controls, what is missing."""
+    return (*made_elsewhere_notes(results), *control_warnings(results), *evidence_notes(results))
+
+
+def wcr_background(results: Results) -> tuple[str, ...]:
+    """What every table with a WCR of this study says in the same words: scale, intervals, thresholds, catalogue."""
+    return (_scale_note(results), _interval_note(results), _policy_note(results), catalogue_note(results))
 
 
 def _scale_note(results: Results) -> str:

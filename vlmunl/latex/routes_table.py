@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vlmunl.latex.cells import constants, interval_cell, missing_cell, titled
-from vlmunl.latex.notes import pending_reason, provenance, row_status, wcr_notes, words
+from vlmunl.latex.notes import pending_reason, provenance, row_status, wcr_background, wcr_notes, words
 from vlmunl.latex.numerals import decimal
 from vlmunl.latex.results import AT_INFERENCE, INFERENCE, ModelRow, Results, Route, RouteScore
 from vlmunl.latex.table import Cell, Column, Group, Table
@@ -47,6 +47,7 @@ def routes_table(results: Results) -> Table:
             for family, routes in families(results).items()
         ),
         notes=(_NOTE.format(zero=results.calibration), *wcr_notes(results)),
+        background=wcr_background(results),
         constants=constants(results),
         provenance=provenance(results),
     )

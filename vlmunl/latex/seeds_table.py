@@ -7,7 +7,7 @@ from typing import Any
 
 from vlmunl.latex.cells import constants, interval_cell, missing_cell, number_cell, titled
 from vlmunl.latex.node import Node
-from vlmunl.latex.notes import pending_reason, provenance, row_status, wcr_notes, words
+from vlmunl.latex.notes import pending_reason, provenance, row_status, wcr_background, wcr_notes, words
 from vlmunl.latex.numerals import ABSENT
 from vlmunl.latex.results import ModelRow, Results, Seed
 from vlmunl.latex.table import Cell, Column, Group, Table
@@ -45,6 +45,7 @@ def seeds_table(results: Results, found: BySeed) -> Table:
             *(Group(title=title, rows=_lines(rows, results, found)) for title, rows in results.groups),
         ),
         notes=(_NOTE, *wcr_notes(results)),
+        background=wcr_background(results),
         constants=constants(results),
         provenance=provenance(results),
     )

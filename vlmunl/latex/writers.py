@@ -73,10 +73,19 @@ def _tex_mark(note: str, marks: Mapping[str, str]) -> str:
 def _tex_notes(table: Table, marks: Mapping[str, str]) -> list[str]:
     notes = [rf"\textsuperscript{{{mark}}}\,{escape.tex(note)}" for note, mark in marks.items()]
     notes += [_tex_line_start(escape.tex(note)) for note in table.notes]
-    if not notes:
+    lines = [rf"{note}\par" for note in notes] + tex_background(table.background)
+    if not lines:
         return []
     opening = r"\par\smallskip\begin{minipage}{\linewidth}\footnotesize\raggedright"
-    return [opening, "\\par\n".join(notes) + r"\par", r"\end{minipage}"]
+    return [opening, *lines, r"\end{minipage}"]
+
+
+def tex_background(notes: tuple[str, ...]) -> list[str]:
+    """Notes that a paper may say once: it defines `\\vlmbackground` to leave them out elsewhere."""
+    if not notes:
+        return []
+    whole = "\\par\n".join(_tex_line_start(escape.tex(note)) for note in notes)
+    return [r"\providecommand{\vlmbackground}[1]{#1}", rf"\vlmbackground{{{whole}\par}}"]
 
 
 # Markdown --------------------------------------------------------------------------------------------------------
@@ -93,7 +102,7 @@ def to_markdown(table: Table) -> str:
             lines.append(_markdown_row([f"_{escape.markdown(group.title)}_"] + [""] * (len(table.columns) - 1)))
         lines += [_markdown_row([_markdown_cell(cell, marks) for cell in row]) for row in group.rows]
     notes = [f"- ({mark}) {escape.markdown(note)}" for note, mark in marks.items()]
-    notes += [f"- {escape.markdown(note)}" for note in table.notes]
+    notes += [f"- {escape.markdown(note)}" for note in (*table.notes, *table.background)]
     return "\n".join([*lines, "", *notes] if notes else lines) + "\n"
 
 
@@ -188,7 +197,7 @@ def _html_mark(note: str, marks: Mapping[str, str], name: str) -> str:
 def _html_notes(table: Table, marks: Mapping[str, str]) -> list[str]:
     name = escape.markup(table.name)
     notes = [f'<li id="{name}-{mark}"><sup>{mark}</sup> {escape.markup(note)}</li>' for note, mark in marks.items()]
-    notes += [f"<li>{escape.markup(note)}</li>" for note in table.notes]
+    notes += [f"<li>{escape.markup(note)}</li>" for note in (*table.notes, *table.background)]
     return ["<figcaption><ul>", *notes, "</ul></figcaption>"] if notes else []
 
 
