@@ -46,12 +46,17 @@ def _list(results: Results) -> str:
     if not results.claims:
         return _NONE
     good = [claim for claim in results.claims if claim.state == "supported"]
-    lines = [rf"\item {{}}{escape.tex(_capital(claim.text))} ({escape.tex(figures(claim))})." for claim in good]
+    lines = [rf"\item {{}}{escape.tex(_capital(claim.text))} ({_breakable(figures(claim))})." for claim in good]
     shown = "\\begin{itemize}\n" + "\n".join(lines) + "\n\\end{itemize}\n" if lines else ""
     other = [f"{claim.name} ({claim.state})" for claim in results.claims if claim not in good]
     if not other:
         return shown
-    return shown + f"Registered, and not printed since the data do not support them: {escape.tex(', '.join(other))}.\n"
+    return shown + f"Registered, and not printed since the data do not support them: {_breakable(', '.join(other))}.\n"
+
+
+def _breakable(text: str) -> str:
+    """Names are long: lines may end behind an underscore or a dot."""
+    return escape.tex(text).replace(r"\_", r"\_\allowbreak{}")
 
 
 def _capital(text: str) -> str:
