@@ -33,8 +33,7 @@ def recovery_figure(results: Results, extras: Extras) -> list[Figure]:
 def _limits(rows: tuple[ModelRow, ...]) -> tuple[float, float]:
     """One scale for all parts."""
     shown = [i for row in rows for i in (row.canonical, row.wcr.cross_fit if row.wcr else None) if i]
-    ends = [end for i in shown for end in (i.low, i.estimate, i.high) if end is not None]
-    return min([*ends, -0.12]) - 0.03, max([*ends, 1.05]) + 0.03
+    return d.recovery_limits(shown, -0.12, 1.05)
 
 
 def _part(rows: tuple[ModelRow, ...], results: Results, scale: tuple[float, float]) -> Figure:
@@ -44,9 +43,10 @@ def _part(rows: tuple[ModelRow, ...], results: Results, scale: tuple[float, floa
     left = d.widest(names) + 0.13
     right = max(d.widest(routes, d.SMALL), d.text_width("worst route", d.SMALL)) + 0.08
     axes = d.place(figure, left=left, right=right, top=_TOP, bottom=_BOTTOM)
+    axes.set_xlim(*scale)
     for y, (row, route) in enumerate(zip(rows, routes, strict=True)):
         _line(axes, y, row, route, results)
-    _frame(axes, rows, names, results.calibration, scale)
+    _frame(axes, rows, names, results.calibration)
     _key(axes, len(rows))
     return figure
 
@@ -74,17 +74,20 @@ def _point(axes: Axes, y: float, interval: Interval | None, look: d.Look) -> Non
         return
     if interval.low is not None and interval.high is not None:
         axes.plot([interval.low, interval.high], [y, y], color=look.edge, lw=0.9, zorder=2)
+        least, most = axes.get_xlim()
+        for end, cut, arrow in ((least, interval.low < least, "<"), (most, interval.high > most, ">")):
+            if cut:
+                axes.plot([end], [y], arrow, color=look.edge, ms=2.5, zorder=2, clip_on=False)
     axes.plot(
         [interval.estimate], [y], look.marker, mfc=look.face, mec=look.edge, ms=4.2, mew=0.8, zorder=4, clip_on=False
     )
 
 
-def _frame(axes: Axes, rows: tuple[ModelRow, ...], names: list[str], zero: str, scale: tuple[float, float]) -> None:
+def _frame(axes: Axes, rows: tuple[ModelRow, ...], names: list[str], zero: str) -> None:
     axes.set_ylim(max(len(rows), 1) - 0.5, -0.5)
     axes.set_yticks(range(len(rows)), names)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
-    axes.set_xlim(*scale)
     for x, dashes in ((0.0, "-"), (1.0, ":")):
         axes.axvline(x, color=d.GREY, lw=0.6, ls=dashes, zorder=0)
     references = sum(row.name in ("base", "imprint", "placebo") for row in rows)
