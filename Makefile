@@ -2,6 +2,7 @@
 # make test   everything that a machine without GPU and network can check
 # make slow   the tests that take minutes: every model family, training, several processes, shipped studies
 # make soak   the fault tests at twenty times their length: kills, full disks, damage, clocks, hosts (half an hour)
+# make paper  paper and supplement as PDF, from the studies that have been run (quick is run first where it is missing)
 # make check  formatting, lint and types
 
 PYTHON ?= python3
@@ -10,7 +11,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 STUDY  ?= manifests/quick.toml
 
-.PHONY: demo test fast slow soak check weights clean help
+.PHONY: demo paper test fast slow soak check weights clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -24,6 +25,10 @@ $(READY): pyproject.toml constraints.txt
 
 demo: $(READY)
 	@$(BIN)/vlmunl run $(STUDY)
+
+paper: $(READY)
+	@$(BIN)/vlmunl run quick --quiet
+	@$(BIN)/vlmunl tables quick --pdf
 
 test: $(READY)
 	$(BIN)/python -m pytest -n auto --dist loadfile

@@ -25,7 +25,9 @@ POWER = {
     "power": 0.8,
     "people": 16,
     "routes": 30,
-    "curve": [{"people": n, "low": 0.6 / n, "recovery": 1 / n, "high": None if n < 8 else 3 / n} for n in (4, 8, 16, 32)],
+    "curve": [
+        {"people": n, "low": 0.6 / n, "recovery": 1 / n, "high": None if n < 8 else 3 / n} for n in (4, 8, 16, 32)
+    ],
 }
 STEPS = tuple({"forget_nll": 0.1 * i, "retain_nll": 0.2} for i in range(1, 30))
 EXTRAS = Extras(

@@ -16,8 +16,8 @@ from vlmunl.latex.results import Claim, Results
 _NONE = "This study registers no claims.\n"
 _HEAD = (
     r"\providecommand{\vlmclaimdef}[3]{\expandafter\gdef\csname vlmclaim@#1@#2\endcsname{#3}}",
-    r"\providecommand{\vlmclaim}[2][\vlmunlstudy]{\ifcsname vlmclaim@#1@#2\endcsname"
-    r"\csname vlmclaim@#1@#2\endcsname\fi}",
+    r"\providecommand{\vlmclaim}[2][\vlmunlstudy]{%",
+    r"\ifcsname vlmclaim@#1@#2\endcsname\csname vlmclaim@#1@#2\endcsname\fi}",
 )
 
 
@@ -100,4 +100,3 @@ def not_supported(results: Results) -> tuple[str, ...]:
         for claim in results.claims
         if claim.state != "supported"
     )
-

@@ -66,5 +66,7 @@ def _frame(axes: Axes, results: Results, names: list[str]) -> None:
     axes.axvline(0, color=d.GREY, lw=0.6, zorder=0)
     if (least := results.gate_minimum) is not None:
         axes.axvline(least, color=d.INK, lw=0.8, ls="--", zorder=0)
-        axes.text(least, 1.01, f"must exceed {d.signed(f'{least:g}')}", size=d.SMALL, transform=axes.get_xaxis_transform())
+        axes.text(
+            least, 1.01, f"must exceed {d.signed(f'{least:g}')}", size=d.SMALL, transform=axes.get_xaxis_transform()
+        )
     axes.set_xlabel(f"headroom over {results.calibration}, with lower bound")

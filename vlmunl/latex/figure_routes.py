@@ -102,9 +102,7 @@ def _pages(groups: list[Family]) -> list[list[Family]]:
     return pages
 
 
-def _part(
-    rows: tuple[ModelRow, ...], groups: list[Family], results: Results, margins: tuple[float, float]
-) -> Figure:
+def _part(rows: tuple[ModelRow, ...], groups: list[Family], results: Results, margins: tuple[float, float]) -> Figure:
     heads, (left, left_route) = d.labels([row.label for row in rows]), margins
     top = max(d.widest(heads, d.SMALL) * 0.87 + 0.2, 0.3)
     place = _lay(groups, rows, (d.PAGE - left - 0.5) / max(len(rows), 1))

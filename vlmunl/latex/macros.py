@@ -38,9 +38,10 @@ _HEAD = (
     r"\providecommand{\vlmmissing}[1]{\textit{#1}}",
     r"\providecommand{\vlmundefined}[2]{\textbf{[#1: \detokenize{#2}?]}}",
     r"\providecommand{\vlmdef}[3]{\expandafter\gdef\csname vlmunl@#1@#2\endcsname{#3}}",
-    r"\providecommand{\vlmunl}[2][\vlmunlstudy]{\ifcsname vlmunl@#1@#2\endcsname\csname vlmunl@#1@#2\endcsname"
-    r"\else\vlmundefined{#1}{#2}\ifcsname vlmunl@#1@study\endcsname"
-    r"\GenericError{}{vlmunl: study #1 has no figure \detokenize{#2}}{}{}\fi\fi}",
+    r"\providecommand{\vlmunl}[2][\vlmunlstudy]{%",
+    r"\ifcsname vlmunl@#1@#2\endcsname\csname vlmunl@#1@#2\endcsname\else\vlmundefined{#1}{#2}%",
+    r"\ifcsname vlmunl@#1@study\endcsname\vlmunlunknown{#1}{#2}\fi\fi}",
+    r"\providecommand{\vlmunlunknown}[2]{\GenericError{}{vlmunl: study #1 has no figure \detokenize{#2}}{}{}}",
 )
 _ROW_NUMBERS = ("accuracy", "utility", "refusal", "invalid", "refusal_invalid_retain", "logp")
 _SHORT = ("rho", "supported")

@@ -89,8 +89,8 @@ def _extras(config: TablesConfig, ctx: Context, results: Results) -> Extras:
     """What is beside the results; figures from rows only where the rows are given."""
     by_seed, power = of_rows(results), None
     if config.together is not None and "manifest" in ctx.paths:
-        from vlmunl.stages.aggregate import given
         from vlmunl.metrics.by_seed import supplement
+        from vlmunl.stages.aggregate import given
 
         routes, evidence, tables = given(config.together, ctx)
         several = len(results.seeds) > 1

@@ -179,6 +179,6 @@ def _unknown(text: str, document: Document, index: Mapping[str, Path]) -> UsageE
     rows = ", ".join(document.rows)
     return UsageError(
         f"these results have no figure {text!r}",
-        f"name one as claims do (npo.wcr.lower), as a macro (\\vlmunl{{npo.wcr}}), as a table's cell (main/npo/wcr_lower) "
+        "name one as claims do (npo.wcr.lower), as a macro (\\vlmunl{npo.wcr}), as a table's cell (main/npo/wcr_lower) "
         f"or as a line of the summary (summary:9); rows: {rows}",
     )

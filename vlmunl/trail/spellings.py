@@ -15,7 +15,19 @@ if TYPE_CHECKING:
 Name = tuple[str, Path]
 
 _SECTIONS = ("routes", "seeds", "claims")
-_TOP = ("study", "title", "n", "policy", "cells", "detectable", "best", "comparisons", "catalogue", "evidence", "calibration")
+_TOP = (
+    "study",
+    "title",
+    "n",
+    "policy",
+    "cells",
+    "detectable",
+    "best",
+    "comparisons",
+    "catalogue",
+    "evidence",
+    "calibration",
+)
 
 
 def spellings(document: Document, results: Results) -> Iterator[Name]:
