@@ -384,7 +384,7 @@ class TablesSection:
     """`[tables]`: what is rendered. `only` names tables; none: all that the study has."""
 
     figures: bool = TablesConfig.figures
-    only: tuple[TableName, ...] = TablesConfig.only
+    only: tuple[TableName, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -137,6 +137,9 @@ _MODEL_FIELDS: dict[str, Path] = {
     "model": ("name",),
     "wcr_plug_in": ("wcr", "plug_in"),
     "wcr_lower": ("wcr", "lower"),
+    "wcr_upper": ("wcr", "upper"),
+    "wcr_gap": ("wcr", "gap"),
+    **dict.fromkeys(("worst_family", "worst_headroom"), ("wcr", "worst_route")),
     "worst_route": ("wcr", "worst_route"),
     "found_route": ("adaptive", "routes"),
     "tried": ("adaptive", "routes"),
@@ -185,6 +188,7 @@ def _gate_field(place: Path, field: str) -> Path:
 
 _LINES: dict[str, Callable[[tuple[Cell, ...]], tuple[list[str], Path]]] = {
     "main": _model_line,
+    "gap": _model_line,
     "utility": _model_line,
     "named": _model_line,
     "adaptive": _model_line,
@@ -196,6 +200,7 @@ _LINES: dict[str, Callable[[tuple[Cell, ...]], tuple[list[str], Path]]] = {
 }
 _FIELDS: dict[str, Callable[[Path, str], Path]] = {
     "main": _model_field,
+    "gap": _model_field,
     "utility": _model_field,
     "named": _model_field,
     "adaptive": _model_field,
