@@ -248,8 +248,10 @@ def show_results(session: Session, board: Board, chosen: Chosen) -> bool:
     return True
 
 
-def _claims_left_out(session: Session, board: Board) -> tuple[str, ...]:
+def claims_left_out(session: Session, board: Board) -> tuple[str, ...]:
     """The claims that the paper will not print, and why."""
+    if session.out.as_json or session.out.quiet:
+        return ()
     import json
 
     from vlmunl.latex.claims import not_supported
@@ -271,5 +273,5 @@ def _where(session: Session, board: Board, chosen: Chosen) -> list[str]:
         lines.append(f"results   {space.shown(space.results(study) / 'verified_results.json')}")
     if board[TABLES].done and chosen(board[TABLES].cell):
         lines.append(f"tables    {space.shown(space.generated(study))}/  (.tex .md .csv .html, figures)")
-        lines += _claims_left_out(session, board)
+        lines += claims_left_out(session, board)
     return lines
