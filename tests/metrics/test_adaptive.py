@@ -126,7 +126,7 @@ def test_a_study_without_an_attacker_has_no_such_figure_anywhere(aggregated):
     document = aggregated(World(models=LEAK), {})
     assert not any("adaptive" in r for r in document["rows"])
     assert "daptive" not in summary(document)
-    texts = _texts(parse_results(document))
+    texts = _texts(parse_results(document), Extras(), ())
     assert not any("daptive" in text for text in (*texts, *texts.values()))
 
 
