@@ -4,6 +4,7 @@
 # make soak   the fault tests at twenty times their length: kills, full disks, damage, clocks, hosts (half an hour)
 # make docs   the documentation as a site, in build/site
 # make reference  the generated pages of docs/ anew, from the code
+# make paper  paper and supplement as PDF, from the studies that have been run (quick is run first where it is missing)
 # make check  formatting, lint and types
 
 PYTHON ?= python3
@@ -12,7 +13,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 STUDY  ?= manifests/quick.toml
 
-.PHONY: demo test fast slow soak check docs reference weights clean help
+.PHONY: demo paper test fast slow soak check docs reference weights clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -26,6 +27,10 @@ $(READY): pyproject.toml constraints.txt
 
 demo: $(READY)
 	@$(BIN)/vlmunl run $(STUDY)
+
+paper: $(READY)
+	@$(BIN)/vlmunl run quick --quiet
+	@$(BIN)/vlmunl tables quick --pdf
 
 test: $(READY)
 	$(BIN)/python -m pytest -n auto --dist loadfile

@@ -19,6 +19,7 @@ def cli(space, monkeypatch, capsys):
     from vlmunl.commands import carry_out
 
     monkeypatch.setattr(carry_out, "show_results", lambda *args: None)
+    monkeypatch.setattr(carry_out, "claims_left_out", lambda *args: ())
 
     def call(*args):
         with pytest.raises(SystemExit) as left:

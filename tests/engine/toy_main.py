@@ -15,4 +15,5 @@ if __name__ == "__main__":
 
     STAGES.update(toy_stages.TOYS)
     carry_out.show_results = lambda *args: None
+    carry_out.claims_left_out = lambda *args: ()
     main()

@@ -274,6 +274,7 @@ REACH: dict[str, tuple[str, tuple[str, ...]]] = {
     "claims.text": ('claims.one.text="it is not so"', (RESULTS,)),
     "claims.when": ('claims.one.when="ga.wcr.lower > 1"', (RESULTS,)),
     "tables.figures": ("tables.figures=false", ("tables",)),
+    "tables.only": ('tables.only=["main"]', ("tables",)),
     "sync.repo": ('sync.repo="me/mine"', ()),
     **{f"slurm.{key}": (f"slurm.{key}={value}", ()) for key, value in SLURM.items()},
     **{

@@ -31,6 +31,14 @@ RECIPE = language.Recipe(
     where=language.Where(depth=0.5),
     infer=language.Wrapper(wrapper="w", args={"scale": 1.0}),
 )
+TOGETHER = c.AggregateConfig(
+    study="s",
+    routes=("canonical",),
+    catalogue="0",
+    rows=(c.RowSpec(name="ga", label="ga", kind="method", views="narrow"),),
+    claims=(c.ClaimSpec(name="c", text="t", when="w"),),
+    checkpoints={"imprint": "there"},
+)
 CONFIGS: dict[str, Any] = {
     "data": c.DataConfig(),
     "checkpoint": c.CheckpointConfig(role="gold"),
@@ -55,17 +63,10 @@ CONFIGS: dict[str, Any] = {
         lesson=c.ImprintConfig(role="gold", seed=0),
     ),
     "eval": c.EvalConfig(routes=("canonical",), catalogue="0"),
-    "aggregate": c.AggregateConfig(
-        study="s",
-        routes=("canonical",),
-        catalogue="0",
-        rows=(c.RowSpec(name="ga", label="ga", kind="method", views="narrow"),),
-        claims=(c.ClaimSpec(name="c", text="t", when="w"),),
-        checkpoints={"imprint": "there"},
-    ),
+    "aggregate": TOGETHER,
     "attack": c.AttackConfig(attack="prune:10", routes=("canonical",), catalogue="x", seed=0),
     "select": c.SelectConfig(settings=("lr=1",), routes=("canonical",)),
-    "tables": c.TablesConfig(),
+    "tables": c.TablesConfig(only=("main",), variants=(c.Variant(name="a", family="b"),), together=TOGETHER),
     "meta": c.MetaConfig(
         study="s",
         seeds=(0, 1),

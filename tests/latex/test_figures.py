@@ -14,11 +14,30 @@ from matplotlib.text import Text
 
 from tests.latex import synthetic
 from vlmunl.latex import drawing
+from vlmunl.latex.extras import Curve, Extras
 from vlmunl.latex.figure_utility import spread
 from vlmunl.latex.figures import FIGURES, write_figure
 from vlmunl.latex.read import parse_results
 
 pytestmark = pytest.mark.filterwarnings("error")
+
+POWER = {
+    "power": 0.8,
+    "people": 16,
+    "routes": 30,
+    "curve": [
+        {"people": n, "low": 0.6 / n, "recovery": 1 / n, "high": None if n < 8 else 3 / n} for n in (4, 8, 16, 32)
+    ],
+}
+STEPS = tuple({"forget_nll": 0.1 * i, "retain_nll": 0.2} for i in range(1, 30))
+EXTRAS = Extras(
+    power=POWER,
+    curves=(
+        Curve(cell="imprint/imprint/seed0", steps=({"nll": 3.0}, {"nll": 0.001}), ended="steps"),
+        Curve(cell="unlearn/finetune/seed0", steps=STEPS, ended="steps"),
+        Curve(cell="unlearn/retrain/seed0", steps=(), ended="no training"),
+    ),
+)
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -31,10 +50,10 @@ def test_twice_the_same_bytes_whatever_the_users_style(
     first, second = tmp_path / "a", tmp_path / "b"
     first.mkdir()
     second.mkdir()
-    one = [path.read_bytes() for path in write_figure(name, results, first)]
+    one = [path.read_bytes() for path in write_figure(name, results, EXTRAS, first)]
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "12345")
     with mpl.rc_context({"font.size": 20, "axes.facecolor": "red", "savefig.bbox": "tight"}):
-        two = [path.read_bytes() for path in write_figure(name, results, second)]
+        two = [path.read_bytes() for path in write_figure(name, results, EXTRAS, second)]
     assert one == two
     pdf = one[0]
     assert b"/Type3" not in pdf
@@ -51,9 +70,10 @@ def test_any_document_is_drawn(name: str, which: str, tmp_path: Path) -> None:
     if which == "hostile":
         for row in document["rows"]:
             row["label"] = "$x_ \u7532 \\frac{\n" + row["label"]
-    pdf, png = write_figure(name, parse_results(document), tmp_path)
-    assert pdf.stat().st_size > 1000
-    assert png.stat().st_size > 1000
+    for extras in (Extras(), EXTRAS):
+        made = write_figure(name, parse_results(document), extras, tmp_path)
+        assert {path.suffix for path in made} == {".pdf", ".png"}
+        assert all(path.stat().st_size > 1000 for path in made)
 
 
 def _ticks_out_of_view(figure: Figure) -> set[Text]:
@@ -72,16 +92,20 @@ def _ticks_out_of_view(figure: Figure) -> set[Text]:
 @pytest.mark.parametrize("document", [synthetic.crowded(), synthetic.minimal()], ids=["crowded", "minimal"])
 def test_no_text_covers_another_or_leaves_the_page(name: str, document: synthetic.Json) -> None:
     """14 methods and 42 routes; slanted headings are left out, for their boxes overlap where their letters do not."""
+    with drawing.style():
+        for figure in FIGURES[name](parse_results(document), EXTRAS):
+            nothing_collides(figure)
+
+
+def nothing_collides(figure: Figure) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    with drawing.style():
-        figure = FIGURES[name](parse_results(document))
-        canvas = FigureCanvasAgg(figure)
-        canvas.draw()
-        texts = [text for text in figure.findobj(Text) if text.get_text().strip() and text.get_rotation() != 60]
-        hidden = _ticks_out_of_view(figure)
-        texts = [text for text in texts if text not in hidden]
-        boxes = [(t.get_text(), t.get_window_extent(canvas.get_renderer())) for t in texts]
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    texts = [text for text in figure.findobj(Text) if text.get_text().strip() and text.get_rotation() != 60]
+    hidden = _ticks_out_of_view(figure)
+    texts = [text for text in texts if text not in hidden]
+    boxes = [(t.get_text(), t.get_window_extent(canvas.get_renderer())) for t in texts]
     page = figure.bbox
     for text, box in boxes:
         assert min(box.x0 - page.x0, page.x1 - box.x1, box.y0 - page.y0, page.y1 - box.y1) >= -1, text
@@ -89,6 +113,37 @@ def test_no_text_covers_another_or_leaves_the_page(name: str, document: syntheti
         across = min(a.x1, b.x1) - max(a.x0, b.x0)
         along = min(a.y1, b.y1) - max(a.y0, b.y0)
         assert across < 1.5 or along < 0.35 * min(a.height, b.height), (one, two)
+
+
+def test_what_does_not_fit_on_a_page_comes_in_parts() -> None:
+    """60 methods, 200 routes: every route on one page, every method in one part, and all parts within a page."""
+    from vlmunl.latex.figure_routes import _PAGE, _STEP, _groups, _pages, _split
+    from vlmunl.latex.routes_table import scored_rows
+
+    results = parse_results(synthetic.crowded(60, 200))
+    pages = _pages(_groups(results))
+    routes = [route.id for page in pages for _, some in page for route in some]
+    assert sorted(routes) == sorted(route.id for route in results.routes)
+    assert len(routes) == len(set(routes))
+    assert all(sum(len(some) for _, some in page) * _STEP <= _PAGE for page in pages)
+    parts = _split(scored_rows(results), 18)
+    assert all(len(part) <= 18 and part[:3] == parts[0][:3] for part in parts)
+    methods = [row.name for part in parts for row in part[3:]]
+    assert methods == [row.name for row in results.methods]
+    with drawing.style():
+        heights = [part.get_size_inches()[1] for part in FIGURES["figure_recovery"](results, EXTRAS)]
+    assert len(heights) == 2
+    assert max(heights) < 9.3
+
+
+def test_a_route_that_was_not_asked_is_in_no_figure() -> None:
+    document = copy.deepcopy(synthetic.results(methods=2))
+    document["routes"][3] |= {"live": False, "headroom": None, "not_asked": "there are no pictures"}
+    results = parse_results(document)
+    with drawing.style():
+        texts = [t.get_text() for part in FIGURES["figure_routes"](results, EXTRAS) for t in part.findobj(Text)]
+    assert not any("para_indirect" in text for text in texts)
+    assert any("1 routes not asked" in text for text in texts)
 
 
 def test_labels_stay_apart_in_full_and_on_paper() -> None:

@@ -77,10 +77,10 @@ def test_the_csv_keeps_every_bound() -> None:
 
 def test_macros_have_the_figures_and_the_trials() -> None:
     text = numbers_tex(parse_results(synthetic.results()))
-    assert r"\newcommand{\vlmNpoNamedForgetEfficacy}{16.00}" in text
-    assert r"\newcommand{\vlmNpoNamedMiaAucLow}" in text
-    assert r"\newcommand{\vlmNpoTrials}{1}" in text
-    assert r"\newcommand{\vlmIdkNamedMiaAuc}{\vlmmissing{pending}}" in text
+    assert r"\vlmdef{quick}{npo.named.forget_efficacy}{16.00}" in text
+    assert r"\vlmdef{quick}{npo.named.mia_auc.low}" in text
+    assert r"\vlmdef{quick}{npo.trials}{1}" in text
+    assert r"\vlmdef{quick}{idk.named.mia_auc}{\vlmmissing{pending}}" in text
 
 
 def test_trials_and_what_was_chosen_on_whom_are_told() -> None:

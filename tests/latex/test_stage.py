@@ -10,6 +10,8 @@ from vlmunl.stage_types import Context
 from vlmunl.stages.configs import TablesConfig
 from vlmunl.stages.tables import run
 
+DRAWN = ("recovery", "routes", "utility", "gate", "power", "curves")
+
 
 def make(document: synthetic.Json, base: Path, *, figures: bool) -> tuple[dict[str, bytes], dict[str, object]]:
     out = base / "out"
@@ -24,21 +26,23 @@ def test_everything_is_written_and_counted(tmp_path: Path) -> None:
     files, metrics = make(synthetic.results(methods=2), tmp_path, figures=True)
     tables = {
         f"{name}.{kind}"
-        for name in ("main", "routes", "gate", "utility", "named")
+        for name in ("main", "gap", "routes", "gate", "utility", "named", "seeds")
         for kind in ("tex", "md", "csv", "html")
     }
-    figures = {f"figure_{name}.{kind}" for name in ("recovery", "routes", "utility") for kind in ("pdf", "png")}
-    assert set(files) == tables | figures | {"numbers.tex", "claims.md", "claims.tex"}
+    figures = {f"figure_{name}.{kind}" for name in DRAWN for kind in ("pdf", "png")}
+    assert set(files) == tables | figures | {"numbers.tex", "claims.md", "claims.tex", "claims.csv"}
     assert metrics["files"] == len(files)
-    assert (metrics["tables"], metrics["figures"], metrics["claims"]) == (5, 3, 3)
+    assert (metrics["tables"], metrics["figures"], metrics["claims"]) == (7, len(DRAWN), 3)
     assert b"\r" not in files["main.tex"]
 
 
 def test_the_paper_takes_in_all_that_is_made_for_it(tmp_path: Path) -> None:
     files, _ = make(synthetic.minimal(), tmp_path, figures=True)
-    paper = (Path(__file__).parents[2] / "latex" / "paper.tex").read_text()
-    made = {name for name in files if name.endswith((".tex", ".pdf"))}
-    assert {name for name in made if f"{{{name}}}" in paper or f"/{name}}}" in paper} == made
+    folder = Path(__file__).parents[2] / "latex"
+    paper = "".join(path.read_text() for path in (folder / "preamble.tex", folder / "supplement.tex"))
+    made = {name.removesuffix(".tex").removesuffix(".pdf") for name in files if name.endswith((".tex", ".pdf"))}
+    asked = {name for name in made if f"{{{name}}}" in paper or f"/{name}.tex" in paper}
+    assert asked | {"routes"} == made  # routes stand in a figure
 
 
 def test_without_figures_and_evidence(tmp_path: Path) -> None:

@@ -86,9 +86,14 @@ def test_latex_is_well_formed() -> None:
         assert found == {declared}, table.name
 
 
+DEFINED = ("\\providecommand", "\\ifcsname")
+
+
 def test_claims_are_well_formed() -> None:
     for results in (hostile(), *map(parse_results, DOCUMENTS.values())):
-        assert problems(claims_tex(results)) == []
+        lines = [line for line in claims_tex(results).splitlines() if not line.startswith(DEFINED)]
+        names = re.compile(r"\\vlmclaimdef\{\w+\}\{\w*@?\}")  # inside of which an underscore is a letter
+        assert problems(names.sub("", "\n".join(lines))) == []
         assert not re.search(r"(?<!\\)<script", claims_markdown(results))
 
 

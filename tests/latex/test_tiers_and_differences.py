@@ -6,6 +6,7 @@ import copy
 import csv
 import io
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -112,14 +113,14 @@ def test_differences_are_shown_against_the_best_and_the_placebo() -> None:
 
 
 def test_the_main_table_does_not_change_with_further_tiers() -> None:
-    plain, more = (main_table(parse_results(d)) for d in (synthetic.results(), tiered()))
+    plain, more = (main_table(replace(parse_results(d), best=None)) for d in (synthetic.results(), tiered()))
     assert (plain.columns, plain.groups) == (more.columns, more.groups)
 
 
 def test_the_stage_writes_what_there_is(tmp_path: Any) -> None:
     files, metrics = make(tiered(), tmp_path / "tiered", figures=False)
     assert {"tiers.tex", "tiers.csv", "comparisons.tex", "comparisons.md"} <= set(files)
-    assert metrics["tables"] == 7
+    assert metrics["tables"] == 9
     files, metrics = make(compared(), tmp_path / "compared", figures=False)
     assert "comparisons.html" in files
     assert "tiers.tex" not in files
@@ -127,12 +128,13 @@ def test_the_stage_writes_what_there_is(tmp_path: Any) -> None:
 
 def test_macros_name_tiers_and_differences() -> None:
     text = numbers_tex(parse_results(tiered()))
-    found = dict(re.findall(r"\\newcommand\{\\(\w+)\}\{(.*)\}", text))
-    assert found["vlmGaTiersTFourCrossFit"] == found["vlmGaTiersTFivePlugIn"].replace(".53", ".50") == ".50"
-    assert found["vlmNpoTiersTFourLower"] == r"\vlmmissing{pending}"
-    assert (found["vlmNpoVersusBest"], found["vlmNpoVersusPlaceboPHolm"]) == (".40", ".21")
-    assert (found["vlmDetectableRecovery"], found["vlmNpoIdentityWcrHigh"]) == (".18", ".90")
-    assert found["vlmBestMethod"] == "retrain"
+    found = dict(re.findall(r"\\vlmdef\{quick\}\{([^{}]+)\}\{(.*)\}", text))
+    assert found["ga.tiers.T4.cross_fit"] == found["ga.tiers.T4"] == ".50"
+    assert found["ga.tiers.T5.plug_in"] == ".53"
+    assert found["npo.tiers.T4.lower"] == r"\vlmmissing{pending}"
+    assert (found["npo.versus.best"], found["npo.versus.placebo.p_holm"]) == (".40", ".21")
+    assert (found["detectable.recovery"], found["npo.identity_wcr.high"]) == (".18", ".90")
+    assert found["best.method"] == "retrain"
 
 
 def test_the_heat_map_stands_tier_by_tier() -> None:
@@ -155,5 +157,5 @@ def test_every_field_of_the_tables_has_its_place_in_the_results() -> None:
     assert tree.node(names["comparisons/npo/minus_best_p_holm"]) == 0.00042
     assert tree.node(names["comparisons/npo/minus_placebo_low"]) == 0.2
     assert tree.node(names["comparisons/npo/people"]) == 0.75
-    assert names["vlmGaTiersTFourLower"] == ("rows", "ga", "tiers", "T4", "lower")
-    assert names["vlmDetectableRecovery"] == ("detectable", "recovery")
+    assert names["ga.tiers.T4.lower"] == ("rows", "ga", "tiers", "T4", "lower")
+    assert names["detectable.recovery"] == ("detectable", "recovery")

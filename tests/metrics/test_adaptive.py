@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.metrics.worlds import CHANCE, ROLES, World, line, routes
+from vlmunl.latex.extras import Extras
 from vlmunl.latex.read import parse_results
 from vlmunl.metrics.evidence import read_evidence
 from vlmunl.metrics.results import results
@@ -125,7 +126,7 @@ def test_a_study_without_an_attacker_has_no_such_figure_anywhere(aggregated):
     document = aggregated(World(models=LEAK), {})
     assert not any("adaptive" in r for r in document["rows"])
     assert "daptive" not in summary(document)
-    texts = _texts(parse_results(document))
+    texts = _texts(parse_results(document), Extras(), ())
     assert not any("daptive" in text for text in (*texts, *texts.values()))
 
 
@@ -149,14 +150,14 @@ def test_tables_summary_claims_and_trace_speak_of_it(aggregated):
     assert document["claims"][0]["supported"] is True
     assert "`crop+cloze`" in summary(document)
     parsed = parse_results(document)
-    texts = _texts(parsed)
+    texts = _texts(parsed, Extras(), ())
     assert {"adaptive.tex", "adaptive.md", "adaptive.csv", "adaptive.html"} <= set(texts)
-    assert "\\vlmNpoAdaptiveLow}" in texts["numbers.tex"]
+    assert "{npo.adaptive.low}" in texts["numbers.tex"]
     assert "crop+cloze (seed 0)" in texts["adaptive.md"]
     tree = Document.of(document)
     index = index_of(spellings(tree, parsed))
     cells = {name: {"status": "verified"} for name in ("search/npo/seed0", "gate/seed0", "eval/npo/seed0")}
-    for name in ("npo.adaptive", "\\vlmNpoAdaptive", "adaptive/npo/adaptive"):
+    for name in ("npo.adaptive", "\\vlmunl{npo.adaptive}", "adaptive/npo/adaptive"):
         target = resolve(name, tree, index, "")
         assert target.path == ("rows", "npo", "adaptive", "estimate")
         assert target.value == row(document)["adaptive"]["estimate"]

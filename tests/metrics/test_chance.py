@@ -113,7 +113,7 @@ def test_every_page_says_so_in_words(document):
         assert "calibrated by chance" in table.title, name
         assert ("calibration", "chance") in table.constants
         if name in ("main", "routes"):
-            assert any(SCALE in note for note in table.notes)
+            assert any(SCALE in note for note in table.background)
             assert any(NO_PLACEBO in note for note in table.notes)
             assert any("there/vanilla" in note for note in table.notes)
     assert [row[0].text for row in tables_of(read)["main"].groups[0].rows] == ["base", "imprint"]
@@ -121,7 +121,7 @@ def test_every_page_says_so_in_words(document):
     assert SCALE in said
     assert NO_PLACEBO in said
     assert "there/vanilla" in said
-    assert r"\newcommand{\vlmCalibration}{chance}" in numbers_tex(read)
+    assert "{calibration}{chance}" in numbers_tex(read)
 
 
 def test_a_claim_rests_on_base_alone_and_says_so(document):

@@ -48,7 +48,7 @@ def data(config, ctx):
 def _train(config, ctx, who):
     (ctx.out / "adapter").mkdir()
     (ctx.out / "adapter" / "weights").write_text(json.dumps([who, dataclasses.asdict(config)], sort_keys=True))
-    (ctx.out / "curve.json").write_text("[]")
+    (ctx.out / "curve.json").write_text('{"ended": "steps", "steps": []}')
     return {"steps": config.optim.steps}
 
 

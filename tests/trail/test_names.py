@@ -9,7 +9,7 @@ import re
 import pytest
 
 from vlmunl.errors import StudyError, UsageError
-from vlmunl.latex.macros import Missing, figures, macro_name
+from vlmunl.latex.macros import Missing, figures, macro_names
 from vlmunl.latex.numerals import decimal
 from vlmunl.metrics.claims import parse
 from vlmunl.metrics.claims_judge import judge
@@ -42,19 +42,19 @@ def test_the_small_study_has_every_kind_of_gap(origin):
 
 def test_every_macro_of_numbers_tex_leads_to_its_number(finished, origin, find):
     text = (finished.workspace.generated("small") / "numbers.tex").read_text()
-    macros = dict(re.findall(r"\\newcommand\{\\(vlm[A-Za-z]+)\}\{(.*)\}", text))
-    shown = {macro_name(path): leaf for path, leaf in figures(origin.parsed)}
+    macros = dict(re.findall(r"\\vlmdef\{small\}\{([^{}]+)\}\{(.*)\}", text))
+    shown = {name: leaf for path, leaf in figures(origin.parsed) for name in macro_names(path)}
     assert set(macros) == set(shown)
     assert len(macros) > 400
     for name, leaf in shown.items():
-        value = find(f"\\{name}").value
-        assert find(f"\\num{{{name[3:]}}}").path == find(name).path == find(f"\\vlmunl{{{name}}}").path
+        value = find(name).value
+        assert find(f"\\vlmunl[small]{{{name}}}").path == find(name).path == find(f"\\vlmunl{{{name}}}").path
         if isinstance(leaf, Missing) or leaf is None:
             assert value is None, name
         elif isinstance(leaf, float):
             assert decimal(value) == decimal(leaf), name
-        elif name == "vlmIntervalLevel":
-            assert round(100 * value) == leaf
+        elif name.startswith("claims."):
+            assert value is (leaf == "supported") or value is None, name
         elif isinstance(value, int | str) and not isinstance(value, bool):
             assert str(value).startswith(str(leaf)) or str(value).replace("-", " ") == leaf or leaf == value, name
         else:  # words for a flag, a list in one line
@@ -129,7 +129,7 @@ def test_headlines(find):
     [
         ("npo.wrc", "npo.wcr"),
         ("nop.wcr", "npo.wcr"),
-        ("\\vlmNpoWcrLowr", "vlmNpoWcrLower"),
+        ("\\vlmunl{npo.wcr.lowr}", "npo.wcr.lower"),
         ("main/npo/wrc", "main/npo/wcr"),
         ("zzzzzz", "rows: base, imprint"),
     ],

@@ -39,16 +39,20 @@ def scored(finished) -> dict[str, tuple[int, ...]]:
     return {row["name"]: tuple(row["seeds"]) for row in document["rows"] if row["seeds"]}
 
 
+WRITTEN = "\\vlmunl"
+
+
 def test_one_cells_rows_touch_its_own_line_alone(finished, published, graph) -> None:
     found = of_output(published, graph, "eval/ga/seed0", "rows")
     assert 0 in scored(finished)["ga"]
     assert found.rows == {"ga": (0,)}
     assert found.claims == ("worse",)  # it names ga.utility; the other does not
     assert 0 < found.figures < found.of
-    paired = [m for m in found.macros if "Versus" in m or m.startswith("\\vlmBest")]  # one is corrected for all
-    own = ("\\vlmGa", "\\vlmClaimWorse", "\\vlmN")
+    everybodys = (".versus.", "{best.", "{comparisons.")  # one is corrected for all
+    paired = [m for m in found.macros if any(part in m for part in everybodys)]
+    own = ("\\vlmunl{ga", "\\vlmunl{claims.worse", "\\vlmunl{n.")
     others = [m for m in found.macros if m not in paired and not m.startswith(own)]
-    assert (others, "\\vlmGaWcrLower" in found.macros) == ([], True)
+    assert (others, "\\vlmunl{ga.wcr.lower}" in found.macros) == ([], True)
     assert {"manifests/small/verified_results.json", "latex/generated/small/numbers.tex"} <= set(found.files)
     assert "manifests/small/run_manifest.json" not in found.files
 
@@ -56,7 +60,8 @@ def test_one_cells_rows_touch_its_own_line_alone(finished, published, graph) -> 
 def test_every_macro_is_one_of_numbers_tex(finished, published, graph) -> None:
     text = (finished.workspace.generated("small") / "numbers.tex").read_text()
     found = of_output(published, graph, "eval/gold/seed0", "rows")
-    assert all(f"{{{macro}}}" in text for macro in found.macros)
+    assert found.macros
+    assert all(f"\\vlmdef{{small}}{macro.removeprefix(WRITTEN)}{{" in text for macro in found.macros)
 
 
 def test_the_yardstick_touches_every_line(finished, published, graph) -> None:
@@ -74,15 +79,17 @@ def test_what_is_upstream_touches_what_was_made_from_it(finished, published, gra
 
 
 def test_what_no_number_rests_on(published, graph) -> None:
-    assert of_output(published, graph, "imprint/placebo/seed0", "curve") is None
+    curve = of_output(published, graph, "imprint/placebo/seed0", "curve")  # it is drawn, and in no number
+    assert (curve.figures, curve.rows, curve.claims, curve.macros) == (0, {}, (), ())
+    assert all(file.startswith("latex/generated/") for file in curve.files)
     assert published.resting_on(objects=["0" * 32], records=["nothing"]) is None
 
 
 def test_a_lost_record_takes_its_steps_along(finished, published, graph) -> None:
     file = published.manifest.nodes["unlearn/ga/seed0"].file
     found = published.resting_on(objects=graph.of_record(file).objects, records=[file])
-    assert "\\vlmGaSteps" in found.macros
-    assert "\\vlmGaSteps" not in of_output(published, graph, "unlearn/ga/seed0", "adapter").macros
+    assert "\\vlmunl{ga.cost.steps}" in found.macros
+    assert "\\vlmunl{ga.cost.steps}" not in of_output(published, graph, "unlearn/ga/seed0", "adapter").macros
     assert found.rows == {"ga": (0,)}
 
 

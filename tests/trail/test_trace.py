@@ -116,7 +116,7 @@ def test_questions_of_every_kind(cli, root, name, cell, say):
 
 
 def test_the_tree_says_it_all_in_plain_lines(cli, root):
-    code, out, err = cli(root, "trace", "small", "\\vlmNpoWcrCrossFit", "--rows", "2")
+    code, out, err = cli(root, "trace", "small", "\\vlmunl{npo.wcr}", "--rows", "2")
     assert (code, err) == (0, "")
     lines = out.splitlines()
     assert lines[0].startswith("npo.wcr.cross_fit.estimate  0.")
@@ -130,7 +130,7 @@ def test_the_tree_says_it_all_in_plain_lines(cli, root):
     ):
         assert text in out
     assert out.count("prompt ") == 2
-    assert cli(root, "trace", "small", "\\vlmNpoWcrCrossFit", "--rows", "2")[1] == out
+    assert cli(root, "trace", "small", "\\vlmunl{npo.wcr}", "--rows", "2")[1] == out
     assert cli(root, "trace", "small", "npo.wcr", "--quiet") == (0, "", "")
 
 

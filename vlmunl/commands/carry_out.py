@@ -281,6 +281,21 @@ def show_results(session: Session, board: Board, chosen: Chosen) -> bool:
     return True
 
 
+def claims_left_out(session: Session, board: Board) -> tuple[str, ...]:
+    """The claims that the paper will not print, and why."""
+    if session.out.as_json or session.out.quiet:
+        return ()
+    import json
+
+    from vlmunl.latex.claims import not_supported
+    from vlmunl.latex.read import parse_results
+    from vlmunl.manifests.plan import AGGREGATE
+    from vlmunl.workspace import read_or_set_aside
+
+    found = json.loads(read_or_set_aside(session.store, board[AGGREGATE].output("verified_results")))
+    return not_supported(parse_results(found))
+
+
 def _where(session: Session, board: Board, chosen: Chosen) -> list[str]:
     from vlmunl.manifests.plan import AGGREGATE, TABLES
 
@@ -291,4 +306,5 @@ def _where(session: Session, board: Board, chosen: Chosen) -> list[str]:
         lines.append(f"results   {space.shown(space.results(study) / 'verified_results.json')}")
     if board[TABLES].done and chosen(board[TABLES].cell):
         lines.append(f"tables    {space.shown(space.generated(study))}/  (.tex .md .csv .html, figures)")
+        lines += claims_left_out(session, board)
     return lines

@@ -11,7 +11,7 @@ from vlmunl.commands.options import StudyArg
 EXAMPLES = (
     "vlmunl trace quick npo.wcr",
     "vlmunl trace quick npo.wcr --rows 5",
-    "vlmunl trace quick '\\vlmNpoCanonicalHigh'",
+    "vlmunl trace quick '\\vlmunl{npo.canonical.high}'",
     "vlmunl trace quick main/npo/utility --json",
     "vlmunl trace quick summary:16",
 )
@@ -20,7 +20,7 @@ Name = Annotated[
     str,
     typer.Argument(
         metavar="NAME",
-        help="A figure as claims name it (npo.wcr.lower), a macro of the paper (\\vlmNpoWcrLower), a table's cell "
+        help="A figure as claims name it (npo.wcr.lower), a macro of the paper (\\vlmunl{npo.wcr}), a table's cell "
         "(main/npo/wcr: table, line, CSV column), a line of the summary (summary:16), or a place in "
         "verified_results.json (seeds.0.gate.open.headroom).",
     ),

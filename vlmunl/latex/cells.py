@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from vlmunl.latex.notes import words
 from vlmunl.latex.numerals import ABSENT, bounds, decimal
@@ -44,6 +45,20 @@ def missing_cell(status: str, column: Column) -> Cell:
 def number_cell(value: float | None, digits: int = 2) -> Cell:
     """One number; one raw value."""
     return Cell(text=decimal(value, digits), raw=(value,))
+
+
+def ranked(row: ModelRow, results: Results, cell: Cell) -> Cell:
+    """The cell of a WCR, marked if it is the least of all assessable methods, or cannot be told from it.
+
+    By the paired differences with Holm's correction, never by the figures' looks.
+    """
+    best = results.best
+    if best is None or row.name not in (best.method, *best.alike) or best.apart is None:
+        return cell
+    if row.name == best.method:
+        return replace(cell, emphasis="strong", note="The least WCR of all assessable methods.")
+    told = "Cannot be told from the least WCR: paired difference, Holm-adjusted p of at least .05."
+    return replace(cell, emphasis="alike", note=told)
 
 
 def count_cell(value: int | None) -> Cell:

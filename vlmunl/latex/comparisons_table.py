@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from vlmunl.latex.cells import constants, interval_cell, method_groups, missing_cell, titled
-from vlmunl.latex.notes import pending_reason, provenance, row_status, wcr_notes
+from vlmunl.latex.cells import constants, interval_cell, method_groups, missing_cell, ranked, titled
+from vlmunl.latex.notes import pending_reason, provenance, row_status, wcr_background, wcr_notes
 from vlmunl.latex.numerals import ABSENT, decimal
 from vlmunl.latex.results import Detectable, Difference, ModelRow, Results
 from vlmunl.latex.table import Cell, Column, Table
@@ -41,6 +41,7 @@ def comparisons_table(results: Results) -> Table:
         columns=_COLUMNS,
         groups=method_groups(results, lambda row: _line(row, results)),
         notes=(_note(results), *detectable_notes(results.detectable), *wcr_notes(results)),
+        background=wcr_background(results),
         constants=constants(results),
         provenance=provenance(results),
     )
@@ -77,7 +78,7 @@ def _line(row: ModelRow, results: Results) -> tuple[Cell, ...]:
         cells = [missing_cell(status, column) for column in _COLUMNS[1:]]
         noted = replace(cells[-1], note=f"{row.label}: {pending_reason(row, results)}")
         return (name, *cells[:-1], noted)
-    cells = [interval_cell(row.wcr.cross_fit if row.wcr else None)]
+    cells = [ranked(row, results, interval_cell(row.wcr.cross_fit if row.wcr else None))]
     for other in ("best", "placebo"):
         cells += _cells(row.versus.get(other))
     return (name, *cells, interval_cell(row.identity_wcr))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +12,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from vlmunl.latex.results import Interval
+
 COLUMN, PAGE = 3.3, 7.0  # inches: one column and the full text width of a two-column paper
 SMALL, TEXT = 6.5, 7.5  # points
 INK, GREY, PALE = "#1a1a1a", "#6b6b6b", "#d9d9d9"
+_WIDE = 0.6  # of an interval that reaches further beyond 0 or 1 the rest is cut off, and an arrow says so
 PIXELS = 200  # per inch, of the PNG
 
 _STYLE: dict[str, Any] = {
@@ -123,6 +126,16 @@ def _glyphs() -> frozenset[int]:
     from matplotlib.font_manager import findfont, get_font
 
     return frozenset(get_font(findfont("DejaVu Sans")).get_charmap())
+
+
+def recovery_limits(intervals: Iterable[Interval], low: float, high: float) -> tuple[float, float]:
+    """An axis of recovery that holds all estimates and 0 to 1; of an interval that is very wide it holds a part."""
+    shown = list(intervals)
+    estimates = [i.estimate for i in shown]
+    ends = [end for i in shown for end in (i.low, i.high) if end is not None]
+    least = max(min([*ends, low]), min([*estimates, -_WIDE]))
+    most = min(max([*ends, high]), max([*estimates, 1 + _WIDE]))
+    return min([least, *estimates]) - 0.03, max([most, *estimates]) + 0.03
 
 
 def text_width(text: str, size: float = TEXT) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vlmunl.latex import drawing as d
+from vlmunl.latex.extras import Extras
 from vlmunl.latex.notes import row_status, words
 from vlmunl.latex.results import Interval, ModelRow, Results
 from vlmunl.latex.routes_table import scored_rows
@@ -16,18 +17,33 @@ if TYPE_CHECKING:
 _STEP = 0.215  # inches between lines
 _TOP, _BOTTOM = 0.42, 0.40
 _ROUTE = 17  # characters
+_MOST = 36  # lines on one page
 _CANONICAL, _WORST = d.Look("o", "white", "#0072b2"), d.Look("D", "#d55e00", "#7a3600")
 
 
-def recovery_figure(results: Results) -> Figure:
+def recovery_figure(results: Results, extras: Extras) -> list[Figure]:
     """Open circle: canonical. Diamond: WCR (cross-fit). Bar: its simultaneous lower bound. All with intervals."""
     rows = scored_rows(results)
+    parts = max(1, -(-len(rows) // _MOST))
+    size = -(-len(rows) // parts) or 1
+    scale = _limits(rows)
+    return [_part(rows[i : i + size], results, scale) for i in range(0, max(len(rows), 1), size)]
+
+
+def _limits(rows: tuple[ModelRow, ...]) -> tuple[float, float]:
+    """One scale for all parts."""
+    shown = [i for row in rows for i in (row.canonical, row.wcr.cross_fit if row.wcr else None) if i]
+    return d.recovery_limits(shown, -0.12, 1.05)
+
+
+def _part(rows: tuple[ModelRow, ...], results: Results, scale: tuple[float, float]) -> Figure:
     names = d.labels([row.label for row in rows])
     routes = [d.label(row.wcr.worst_route, _ROUTE) if row.wcr else "" for row in rows]
     figure = d.blank(d.COLUMN, _TOP + _BOTTOM + _STEP * max(len(rows), 1))
     left = d.widest(names) + 0.13
     right = max(d.widest(routes, d.SMALL), d.text_width("worst route", d.SMALL)) + 0.08
     axes = d.place(figure, left=left, right=right, top=_TOP, bottom=_BOTTOM)
+    axes.set_xlim(*scale)
     for y, (row, route) in enumerate(zip(rows, routes, strict=True)):
         _line(axes, y, row, route, results)
     _frame(axes, rows, names, results.calibration)
@@ -58,6 +74,10 @@ def _point(axes: Axes, y: float, interval: Interval | None, look: d.Look) -> Non
         return
     if interval.low is not None and interval.high is not None:
         axes.plot([interval.low, interval.high], [y, y], color=look.edge, lw=0.9, zorder=2)
+        least, most = axes.get_xlim()
+        for end, cut, arrow in ((least, interval.low < least, "<"), (most, interval.high > most, ">")):
+            if cut:
+                axes.plot([end], [y], arrow, color=look.edge, ms=2.5, zorder=2, clip_on=False)
     axes.plot(
         [interval.estimate], [y], look.marker, mfc=look.face, mec=look.edge, ms=4.2, mew=0.8, zorder=4, clip_on=False
     )
@@ -68,8 +88,6 @@ def _frame(axes: Axes, rows: tuple[ModelRow, ...], names: list[str], zero: str) 
     axes.set_yticks(range(len(rows)), names)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
-    low, high = axes.get_xlim() if any(not row.is_pending for row in rows) else (0.0, 1.0)
-    axes.set_xlim(min(low, -0.12), max(high, 1.05))
     for x, dashes in ((0.0, "-"), (1.0, ":")):
         axes.axvline(x, color=d.GREY, lw=0.6, ls=dashes, zorder=0)
     references = sum(row.name in ("base", "imprint", "placebo") for row in rows)

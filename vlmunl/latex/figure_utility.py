@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vlmunl.latex import drawing as d
+from vlmunl.latex.extras import Extras
 from vlmunl.latex.notes import row_status, words
 from vlmunl.latex.results import Interval, ModelRow, Results
 from vlmunl.latex.routes_table import scored_rows
@@ -14,14 +15,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _STEP = 0.135  # inches between labels
-_TOP, _BOTTOM, _LEFT = 0.42, 0.40, 0.46
+_TOP, _BOTTOM, _LEFT = 0.42, 0.40, 0.5
 _ROOM = 0.28  # inches between axes and labels, for the leaders
 
 
 _Point = tuple[ModelRow, Interval, float]
 
 
-def utility_figure(results: Results) -> Figure:
+def utility_figure(results: Results, extras: Extras) -> list[Figure]:
     """A good method sits low and to the right. Labels stand in a column of their own, so that none covers another."""
     rows = scored_rows(results)
     shown = [(row, row.wcr.cross_fit) for row in rows if row.wcr and row.wcr.cross_fit and row.utility is not None]
@@ -35,6 +36,7 @@ def utility_figure(results: Results) -> Figure:
     figure = d.blank(d.COLUMN, height)
     right = max(d.widest(labels, d.SMALL) + _ROOM, 0.3) + 0.06
     axes = d.place(figure, left=_LEFT, right=right, top=_TOP, bottom=_BOTTOM + room)
+    axes.set_ylim(*d.recovery_limits([fit for _, fit, _ in points], -0.15, 1.1))
     for row, fit, utility in points:
         _point(axes, utility, fit, row)
     _frame(axes, results, [utility for *_, utility in points])
@@ -42,13 +44,17 @@ def utility_figure(results: Results) -> Figure:
     for i, text in enumerate(missing):
         figure.text(0.03, (0.05 + 0.13 * i) / height, text, size=d.SMALL, style="italic", color=d.GREY)
     _key(figure, [row for row, _ in shown])
-    return figure
+    return [figure]
 
 
 def _point(axes: Axes, utility: float, fit: Interval, row: ModelRow) -> None:
     look = d.look(row.verdict)
     if fit.low is not None and fit.high is not None:
         axes.plot([utility] * 2, [fit.low, fit.high], color=look.edge, lw=0.8, zorder=2)
+        least, most = axes.get_ylim()
+        for end, cut, arrow in ((least, fit.low < least, "v"), (most, fit.high > most, "^")):
+            if cut:
+                axes.plot([utility], [end], arrow, color=look.edge, ms=2.5, zorder=2, clip_on=False)
     axes.plot(
         [utility], [fit.estimate], look.marker, mfc=look.face, mec=look.edge, ms=5, mew=0.8, zorder=3, clip_on=False
     )
@@ -59,9 +65,7 @@ def _frame(axes: Axes, results: Results, utilities: list[float]) -> None:
 
     floor, tolerance = results.thresholds.get("utility_floor"), results.thresholds.get("tolerance")
     low = min([*utilities, 0.7 if floor is None else floor - 0.1])
-    bottom, top = axes.get_ylim() if utilities else (0.0, 1.0)
     axes.set_xlim(low - 0.04, 1.03)
-    axes.set_ylim(min(bottom, -0.15), max(top, 1.1))
     axes.axhline(0, color=d.GREY, lw=0.6, zorder=0)
     if floor is not None:
         axes.axvspan(low - 0.04, floor, color="#f0f0f0", lw=0, zorder=-1)

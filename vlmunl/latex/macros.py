@@ -1,22 +1,17 @@
-"""Number macros: one `\\newcommand` per figure of the verified results, so that no number is typed by hand.
+"""Number macros: a name for every figure of the verified results, so that no number is typed by hand.
 
-Naming rule: `\\vlm`, then every word of the figure's path in CamelCase. Words are split at anything but a letter
-or digit; a digit is spelt (`seed1` -> `SeedOne`), because TeX names hold letters only. `estimate` is left out, so an
-interval is its bare name plus `Low` and `High`. Rows stand under their own name, routes under `Route`, claims under
-`Claim`, the rest under its place in the document:
-
-    rows.npo_wide.wcr.lower          \\vlmNpoWideWcrLower
-    rows.npo.canonical.estimate      \\vlmNpoCanonical
-    routes.text_only.headroom.low    \\vlmRouteTextOnlyHeadroomLow
-    n.identities                     \\vlmNIdentities
+`numbers.tex` defines `\\vlmunl{NAME}`, with the names that claims and `vlmunl trace STUDY NAME` have: `npo.wcr.lower`,
+`npo.canonical` (of an interval its estimate), `npo.wcr` (the cross-fit estimate), `routes.text_only.headroom.low`,
+`seeds.0.gate.open.verdict`, `n.identities`. A paper that takes in several studies says which:
+`\\vlmunl[routes]{npo.wcr}`; else it is that of `\\vlmunlstudy`, by default the first that was read.
 
 A figure without evidence expands to its status in words, such as `pending`; one that is not defined (gold's own WCR)
-to a dash. Wall times are left out: they are no result.
+to a dash. A name that the study does not have is a LaTeX error; a study that was not read in shows itself in the text.
+Wall times are left out: they are no result.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -39,50 +34,69 @@ class Missing:
 
 Figure = tuple[Path, str | float | Missing | None]
 
-_DIGITS = ("Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
-_ROW_NUMBERS = ("accuracy", "utility", "refusal", "invalid", "refusal_invalid_retain", "logp", "steps")
+_HEAD = (
+    r"\providecommand{\vlmmissing}[1]{\textit{#1}}",
+    r"\providecommand{\vlmundefined}[2]{\textbf{[#1: \detokenize{#2}?]}}",
+    r"\providecommand{\vlmdef}[3]{\expandafter\gdef\csname vlmunl@#1@#2\endcsname{#3}}",
+    r"\providecommand{\vlmunl}[2][\vlmunlstudy]{%",
+    r"\ifcsname vlmunl@#1@#2\endcsname\csname vlmunl@#1@#2\endcsname\else\vlmundefined{#1}{#2}%",
+    r"\ifcsname vlmunl@#1@study\endcsname\vlmunlunknown{#1}{#2}\fi\fi}",
+    r"\providecommand{\vlmunlunknown}[2]{\GenericError{}{vlmunl: study #1 has no figure \detokenize{#2}}{}{}}",
+)
+_ROW_NUMBERS = ("accuracy", "utility", "refusal", "invalid", "refusal_invalid_retain", "logp")
+_SHORT = ("rho", "supported")
 
 
-def macro_name(path: Path) -> str:
-    """The macro of a figure's path, by the rule above.
-
-    Raises: StudyError if nothing of the path is left to name it by.
-    """
-    words = [word for part in path if part != "estimate" for word in re.findall(r"[A-Za-z]+|[0-9]", part)]
-    if not words:
-        raise StudyError(f"no macro name can be made from {'.'.join(path)!r}", "give it a name with ASCII letters")
-    return "vlm" + "".join(_DIGITS[int(word)] if word.isdigit() else word[0].upper() + word[1:] for word in words)
+def macro_names(path: Path) -> tuple[str, ...]:
+    """A figure's names: its path; for an interval's estimate, a route's recovery and a claim also the path of what it
+    is the figure of, and for the cross-fit estimate that of the WCR."""
+    names = [".".join(path)]
+    for last in ("estimate", "cross_fit") if path[-1] == "estimate" else _SHORT:
+        if len(path) > 1 and path[-1] == last:
+            path = path[:-1]
+            names.append(".".join(path))
+    return tuple(names)
 
 
 def numbers_tex(results: Results) -> str:
-    """The whole `numbers.tex`, in order of macro name.
+    """The whole `numbers.tex`, in order of name.
 
-    Raises: StudyError if two figures would get the same macro.
+    Raises: StudyError if two figures would get the same name, or one has a name that TeX cannot hold.
     """
     sources: dict[str, Path] = {}
     lines: dict[str, str] = {}
     for path, leaf in figures(results):
-        name = macro_name(path)
-        if name in sources:
-            both = f"{'.'.join(sources[name])} and {'.'.join(path)}"
-            raise StudyError(f"{both} would share the macro \\{name}", "rename one of the two in the study file")
-        sources[name] = path
-        lines[name] = rf"\newcommand{{\{name}}}{{{_value(leaf)}}}"
-    head = [f"% {escape.tex(provenance(results))}", r"\providecommand{\vlmmissing}[1]{\textit{#1}}"]
+        for name in macro_names(path):
+            if name in sources:
+                both = f"{'/'.join(sources[name])} and {'/'.join(path)}"
+                raise StudyError(f"{both} would both be \\vlmunl{{{name}}}", "rename one of the two in the study file")
+            sources[name] = path
+            lines[name] = rf"\vlmdef{{{results.study}}}{{{_named(name)}}}{{{_value(leaf)}}}"
+    which = rf"\providecommand{{\vlmunlstudy}}{{{results.study}}}"
+    head = [f"% {escape.tex(provenance(results))}", *_HEAD, which]
     return "\n".join([*head, *(lines[name] for name in sorted(lines))]) + "\n"
+
+
+def _named(name: str) -> str:
+    """Raises: StudyError if TeX would not read the name as it stands."""
+    if set(name) & set("\\{}%#^~$&") or not name.isascii():
+        raise StudyError(f"no macro can be called {name!r}", "use ASCII letters, digits, '_', '-', '+' and '.'")
+    return name
 
 
 def figures(results: Results) -> Iterator[Figure]:
     """Every figure with its path; a missing interval or WCR still yields all of its names, with `None`."""
+    live = Missing(results.seedless) if results.seedless else results.live_routes
+    asked = [route for route in results.routes if not route.not_asked]
     yield from (
         (("study",), results.study),
         (("title",), results.title),
-        (("interval", "level"), results.level),
-        (("catalogue",), results.catalogue[:SHORT_HASH]),
-        (("tiers",), ", ".join(results.tiers)),
-        (("routes", "count"), len(results.routes)),
-        (("routes", "live"), Missing(results.seedless) if results.seedless else results.live_routes),
+        (("catalogue", "hash"), results.catalogue[:SHORT_HASH]),
+        (("catalogue", "tiers"), ", ".join(results.tiers)),
+        (("catalogue", "n_routes"), len(asked)),
+        (("catalogue", "n_live"), live),
         (("policy", "held_out"), ", ".join(results.held_out)),
+        (("evidence", "run_manifest_sha256"), results.evidence),
     )
     if results.calibration == "chance":
         yield ("calibration",), results.calibration
@@ -92,17 +106,20 @@ def figures(results: Results) -> Iterator[Figure]:
     for seed in results.seeds:
         yield from _seed(seed)
     for route in results.routes:
-        yield ("route", route.id, "live"), words(route_state(route, results))
-        yield from _missing(_interval(("route", route.id, "headroom"), route.headroom), results.seedless)
+        yield ("routes", route.id, "live"), words(route_state(route, results))
+        yield from _missing(_interval(("routes", route.id, "headroom"), route.headroom), results.seedless)
     for row in results.rows:
         yield from _missing(_row(row), row_status(row, results) if row.is_pending else "")
+    for (first, second), found in results.pairs.items():
+        yield from _interval(("comparisons", first, second), found.interval)
+        yield from ((("comparisons", first, second, name), getattr(found, name)) for name in ("p", "p_holm"))
     if results.detectable:
         for name in ("power", "recovery", "least", "most"):
             yield ("detectable", name), getattr(results.detectable, name)
     if results.best:
         yield from ((("best", "method"), results.best.method), (("best", "apart"), results.best.apart))
     for claim in results.claims:
-        yield ("claim", claim.name), supported_in_words(claim.supported)
+        yield ("claims", claim.name, "supported"), claim.state
 
 
 def _missing(figures: Iterable[Figure], status: str) -> Iterator[Figure]:
@@ -122,7 +139,7 @@ def _wcr(path: Path, wcr: Wcr | None) -> Iterator[Figure]:
 
 
 def _seed(seed: Seed) -> Iterator[Figure]:
-    path = ("seed", str(seed.seed))
+    path = ("seeds", str(seed.seed))
     yield (*path, "status"), words(seed.status)
     for gate in seed.gate:
         where = (*path, "gate", gate.format)
@@ -133,6 +150,7 @@ def _seed(seed: Seed) -> Iterator[Figure]:
 def _row(row: ModelRow) -> Iterator[Figure]:
     for name in ("label", "views", "verdict", "n_seeds", "trials", *_ROW_NUMBERS):
         yield (row.name, name), getattr(row, name)
+    yield (row.name, "cost", "steps"), row.steps
     for name in ("canonical", "item_wcr", "identity_wcr", "retain_did"):
         yield from _interval((row.name, name), getattr(row, name))
     yield from _wcr((row.name, "wcr"), row.wcr)
@@ -150,21 +168,16 @@ def _row(row: ModelRow) -> Iterator[Figure]:
     for name, interval in row.own.items():
         yield from _interval((row.name, "own", name), interval)
     for part, value in row.utility_parts.items():
-        yield (row.name, "utility", part), value
+        yield (row.name, "utility_parts", part), value
     for route, score in row.routes.items():
         for name in ("rho", "low", "high", "accuracy"):
-            yield (row.name, "route", route, name), getattr(score, name)
+            yield (row.name, "routes", route, name), getattr(score, name)
 
 
 def _adaptive(path: Path, found: Adaptive | None) -> Iterator[Figure]:
     yield from _interval(path, found.recovery if found else None)
     for name in ("placebo", "headroom", "retain_did"):
         yield from _interval((*path, name), getattr(found, name, None))
-
-
-def supported_in_words(supported: bool | None) -> str:
-    """A claim's state: `supported`, `not supported`, `pending`."""
-    return "pending" if supported is None else "supported" if supported else "not supported"
 
 
 def _value(leaf: str | float | Missing | None) -> str:

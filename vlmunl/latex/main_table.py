@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from vlmunl.latex.cells import constants, interval_cell, method_groups, missing_cell, number_cell, titled
-from vlmunl.latex.notes import pending_reason, provenance, row_status, tuning_notes, wcr_notes, words
+from vlmunl.latex.cells import constants, interval_cell, method_groups, missing_cell, number_cell, ranked, titled
+from vlmunl.latex.notes import pending_reason, provenance, row_status, tuning_notes, wcr_background, wcr_notes, words
 from vlmunl.latex.numerals import ABSENT, decimal
 from vlmunl.latex.results import ROLES, ModelRow, Results, Wcr
 from vlmunl.latex.table import Cell, Column, Emphasis, Group, Table
@@ -39,6 +39,7 @@ def main_table(results: Results) -> Table:
             *method_groups(results, lambda row: _row(row, results)),
         ),
         notes=(*wcr_notes(results), *tuning_notes(results)),
+        background=wcr_background(results),
         constants=constants(results),
         provenance=provenance(results),
     )
@@ -63,7 +64,7 @@ def _row(row: ModelRow, results: Results) -> tuple[Cell, ...]:
     return (
         Cell(text=row.label, raw=(row.name, row.label)),
         interval_cell(row.canonical),
-        interval_cell(wcr.cross_fit),
+        ranked(row, results, interval_cell(wcr.cross_fit)),
         number_cell(wcr.plug_in),
         Cell(text=wcr.worst_route or ABSENT, raw=(wcr.worst_route or None,)),
         number_cell(wcr.lower),

@@ -18,16 +18,13 @@ def provenance(results: Results) -> str:
 
 
 def wcr_notes(results: Results) -> tuple[str, ...]:
-    """The notes that every table with a WCR carries."""
-    return (
-        _scale_note(results),
-        *made_elsewhere_notes(results),
-        _interval_note(results),
-        _policy_note(results),
-        catalogue_note(results),
-        *control_warnings(results),
-        *evidence_notes(results),
-    )
+    """What every table with a WCR must say where it stands: models made elsewhere, failed controls, what is missing."""
+    return (*made_elsewhere_notes(results), *control_warnings(results), *evidence_notes(results))
+
+
+def wcr_background(results: Results) -> tuple[str, ...]:
+    """What every table with a WCR of this study says in the same words: scale, intervals, thresholds, catalogue."""
+    return (_scale_note(results), _interval_note(results), _policy_note(results), catalogue_note(results))
 
 
 def _scale_note(results: Results) -> str:
@@ -97,10 +94,11 @@ def _are(count: int) -> str:
 
 def catalogue_note(results: Results) -> str:
     """Hash, routes and sample sizes: figures with another hash must not stand in the same table."""
-    n = results.n
+    n, lost = results.n, sum(bool(route.not_asked) for route in results.routes)
+    without = f"; {counted(lost, 'further route')} not asked of this benchmark" if lost else ""
     return (
         f"Catalogue {results.catalogue[:SHORT_HASH] or ABSENT} (tiers {', '.join(results.tiers) or ABSENT}): "
-        f"{counted(len(results.routes), 'route')}, {live_routes(results)}. "
+        f"{counted(len(results.routes) - lost, 'route')}, {live_routes(results)}{without}. "
         f"{counted(n.get('identities'), 'identity', 'identities')}, {counted(n.get('items'), 'item')}, "
         f"{counted(n.get('retain_identities'), 'matched retain identity', 'matched retain identities')}, "
         f"{counted(n.get('seeds'), 'verified seed')}."

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from vlmunl.errors import VlmunlError
 from vlmunl.latex.node import HINT, Node, node_of
@@ -32,6 +33,7 @@ from vlmunl.latex.results import (
     Tuning,
     Wcr,
 )
+from vlmunl.metrics.claims_state import state_of, with_pairs
 
 
 def read_results(path: Path) -> Results:
@@ -76,7 +78,8 @@ def parse_results(document: object) -> Results:
         rows=tuple(_row(node) for node in top.nodes("rows")),
         best=_best(top.node("best")),
         detectable=_detectable(top.node("detectable")),
-        claims=tuple(_claim(node) for node in top.nodes("claims")),
+        claims=_claims(top),
+        pairs=dict(_pairs(top.node("comparisons"))),
         pending=tuple(
             PendingCell(cell=node.text("cell"), status=node.text("status"), reason=node.text("reason"))
             for node in top.nodes("pending")
@@ -85,6 +88,7 @@ def parse_results(document: object) -> Results:
         cells={status: top.node("cells").count(status) for status in sorted(top.node("cells").fields)},
         own=top.text("own"),
         calibration=top.text("calibration") or "gold",
+        gate_minimum=policy.node("gate").number("headroom"),
         checkpoints={name: top.node("checkpoints").text(name) for name in top.node("checkpoints").fields},
     )
 
@@ -127,7 +131,16 @@ def _route(node: Node) -> Route:
         live=bool(node.flag("live")),
         held_out=bool(node.flag("held_out")),
         headroom=node.interval("headroom"),
+        not_asked=node.text("not_asked"),
+        unjudged=node.text("unjudged"),
     )
+
+
+def _pairs(node: Node) -> Iterator[tuple[tuple[str, str], Difference]]:
+    for first in node.fields:
+        for second in node.node(first).fields:
+            if (found := _difference(node.node(first), second)) is not None:
+                yield (first, second), found
 
 
 def _wcr(parent: Node, key: str) -> Wcr | None:
@@ -236,11 +249,21 @@ def _score(node: Node) -> RouteScore:
     )
 
 
-def _claim(node: Node) -> Claim:
+def _claims(top: Node) -> tuple[Claim, ...]:
+    rows = {node.text("name"): node.fields for node in top.nodes("rows")}
+    judging = with_pairs(rows, top.node("comparisons").fields)
+    return tuple(_claim(node, judging) for node in top.nodes("claims"))
+
+
+def _claim(node: Node, rows: Mapping[str, Mapping[str, Any]]) -> Claim:
+    supported, when = node.flag("supported"), node.text("when")
+    state, figures = state_of(when, rows, supported)
     return Claim(
         name=node.text("name"),
         text=node.text("text"),
-        when=node.text("when"),
-        supported=node.flag("supported"),
+        when=when,
+        supported=supported,
         reason=node.text("reason"),
+        state=state,
+        figures=figures,
     )

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from vlmunl.metrics.chance import without_placebo
+from vlmunl.metrics.claims_state import ClaimState
 
 SCHEMA = 1
 DEFAULT_LEVEL = 0.95  # of every interval, where the document does not say
@@ -174,7 +175,10 @@ class ModelRow:
 
 @dataclass(frozen=True, kw_only=True)
 class Route:
-    """One entry of the catalogue; dead routes cannot carry the knowledge and never enter a maximum."""
+    """One entry of the catalogue; dead routes cannot carry the knowledge and never enter a maximum.
+
+    `not_asked` and `unjudged` say why there is nothing to tell of a route, which then is neither live nor dead.
+    """
 
     id: str
     family: str
@@ -183,6 +187,8 @@ class Route:
     live: bool
     held_out: bool
     headroom: Interval | None
+    not_asked: str = ""
+    unjudged: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,13 +214,18 @@ class Seed:
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """A sentence of the paper; `supported` is `None` while its evidence is incomplete."""
+    """A sentence of the paper; `supported` is `None` while its evidence is incomplete.
+
+    `state` tells a claim that the data contradict from one that they leave open; `figures` are those of its condition.
+    """
 
     name: str
     text: str
     when: str
     supported: bool | None
     reason: str
+    state: ClaimState = "undecided"
+    figures: Mapping[str, float | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -261,7 +272,9 @@ class Results:
     cells: Mapping[str, int | None]
     own: str = ""  # the benchmark, if it has metrics of its own
     calibration: str = "gold"  # or chance
+    gate_minimum: float | None = None  # what the lower bound of a headroom must exceed
     checkpoints: Mapping[str, str] = field(default_factory=dict)  # rows that were made elsewhere, and where
+    pairs: Mapping[tuple[str, str], Difference] = field(default_factory=dict)  # first minus second, each pair once
 
     @property
     def without_placebo(self) -> bool:
@@ -294,6 +307,17 @@ class Results:
     def row(self, name: str) -> ModelRow | None:
         """The row of that name, if there is one."""
         return next((row for row in self.rows if row.name == name), None)
+
+    def difference(self, first: str, second: str) -> Difference | None:
+        """WCR of one row minus another's, whichever way round it was computed."""
+        if (known := self.pairs.get((first, second))) is not None:
+            return known
+        other = self.pairs.get((second, first))
+        if other is None:
+            return None
+        i = other.interval
+        low, high = (None if end is None else -end for end in (i.high, i.low))
+        return Difference(interval=Interval(estimate=-i.estimate, low=low, high=high), p=other.p, p_holm=other.p_holm)
 
     @property
     def roles(self) -> tuple[ModelRow, ...]:

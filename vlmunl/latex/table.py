@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Align = Literal["left", "right", "center", "interval"]
-Emphasis = Literal["plain", "strong", "faint"]
+Emphasis = Literal["plain", "strong", "faint", "alike"]
 Raw = str | int | float | None
 
 
@@ -42,13 +42,17 @@ class Group:
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """A whole table. `constants` become trailing CSV columns, `provenance` a comment on the first line."""
+    """A whole table. `constants` become trailing CSV columns, `provenance` a comment on the first line.
+
+    `background`: further notes, which other tables of the study carry as well; a paper may print them once.
+    """
 
     name: str
     title: str
     columns: tuple[Column, ...]
     groups: tuple[Group, ...]
     notes: tuple[str, ...] = ()
+    background: tuple[str, ...] = ()
     constants: tuple[tuple[str, Raw], ...] = ()
     provenance: str = ""
 

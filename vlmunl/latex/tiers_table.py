@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from vlmunl.latex.cells import constants, interval_cell, method_groups, missing_cell, titled
-from vlmunl.latex.notes import pending_reason, provenance, row_status, wcr_notes
+from vlmunl.latex.notes import pending_reason, provenance, row_status, wcr_background, wcr_notes
 from vlmunl.latex.numerals import ABSENT
 from vlmunl.latex.results import ROLES, ModelRow, Results, Wcr
 from vlmunl.latex.table import Cell, Column, Group, Table
@@ -40,6 +40,7 @@ def tiers_table(results: Results) -> Table:
             *method_groups(results, lambda row: _line(row, results, columns)),
         ),
         notes=(_NOTE, *((_UPPER,) if "T5" in tiers else ()), *wcr_notes(results)),
+        background=wcr_background(results),
         constants=constants(results),
         provenance=provenance(results),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vlmunl.latex.cells import constants, interval_cell, method_groups, missing_cell, number_cell, titled
-from vlmunl.latex.notes import pending_reason, provenance, row_status, wcr_notes, words
+from vlmunl.latex.notes import pending_reason, provenance, row_status, wcr_background, wcr_notes, words
 from vlmunl.latex.results import UTILITY_PARTS, ModelRow, Results
 from vlmunl.latex.table import Cell, Column, Group, Table
 
@@ -37,6 +37,7 @@ def utility_table(results: Results) -> Table:
             *method_groups(results, lambda row: _utility_line(row, results)),
         ),
         notes=(_NOTE, *wcr_notes(results)),
+        background=wcr_background(results),
         constants=constants(results),
         provenance=provenance(results),
     )

@@ -13,11 +13,11 @@ from vlmunl.latex.table import Cell, Column, Group, Raw, Table
 _TEX_FIT = r"\providecommand{\vlmfit}[1]{#1}"  # a paper may define it to scale a table that is too wide
 _TEX_BREAK = r"\\"
 _TEX_COLUMN = {"left": "l", "right": "r", "center": "c", "interval": "r@{\\ }l"}
-_TEX_EMPHASIS = {"plain": "{}", "strong": r"\textbf{{{}}}", "faint": r"\textit{{{}}}"}
+_TEX_EMPHASIS = {"plain": "{}", "strong": r"\textbf{{{}}}", "faint": r"\textit{{{}}}", "alike": r"\underline{{{}}}"}
 _CSV_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _MARKDOWN_RULE = {"left": ":--", "right": "--:", "center": ":-:", "interval": "--:"}
-_MARKDOWN_EMPHASIS = {"plain": "{}", "strong": "**{}**", "faint": "_{}_"}
-_HTML_EMPHASIS = {"plain": "{}", "strong": "<strong>{}</strong>", "faint": "<em>{}</em>"}
+_MARKDOWN_EMPHASIS = {"plain": "{}", "strong": "**{}**", "faint": "_{}_", "alike": "<u>{}</u>"}
+_HTML_EMPHASIS = {"plain": "{}", "strong": "<strong>{}</strong>", "faint": "<em>{}</em>", "alike": "<u>{}</u>"}
 
 
 # LaTeX: a bare tabular and its notes, for a float that the paper owns; needs booktabs only -----------------------
@@ -73,10 +73,19 @@ def _tex_mark(note: str, marks: Mapping[str, str]) -> str:
 def _tex_notes(table: Table, marks: Mapping[str, str]) -> list[str]:
     notes = [rf"\textsuperscript{{{mark}}}\,{escape.tex(note)}" for note, mark in marks.items()]
     notes += [_tex_line_start(escape.tex(note)) for note in table.notes]
-    if not notes:
+    lines = [rf"{note}\par" for note in notes] + tex_background(table.background)
+    if not lines:
         return []
     opening = r"\par\smallskip\begin{minipage}{\linewidth}\footnotesize\raggedright"
-    return [opening, "\\par\n".join(notes) + r"\par", r"\end{minipage}"]
+    return [opening, *lines, r"\end{minipage}"]
+
+
+def tex_background(notes: tuple[str, ...]) -> list[str]:
+    """Notes that a paper may say once: it defines `\\vlmbackground` to leave them out elsewhere."""
+    if not notes:
+        return []
+    whole = "\\par\n".join(_tex_line_start(escape.tex(note)) for note in notes)
+    return [r"\providecommand{\vlmbackground}[1]{#1}", rf"\vlmbackground{{{whole}\par}}"]
 
 
 # Markdown --------------------------------------------------------------------------------------------------------
@@ -93,7 +102,7 @@ def to_markdown(table: Table) -> str:
             lines.append(_markdown_row([f"_{escape.markdown(group.title)}_"] + [""] * (len(table.columns) - 1)))
         lines += [_markdown_row([_markdown_cell(cell, marks) for cell in row]) for row in group.rows]
     notes = [f"- ({mark}) {escape.markdown(note)}" for note, mark in marks.items()]
-    notes += [f"- {escape.markdown(note)}" for note in table.notes]
+    notes += [f"- {escape.markdown(note)}" for note in (*table.notes, *table.background)]
     return "\n".join([*lines, "", *notes] if notes else lines) + "\n"
 
 
@@ -188,7 +197,7 @@ def _html_mark(note: str, marks: Mapping[str, str], name: str) -> str:
 def _html_notes(table: Table, marks: Mapping[str, str]) -> list[str]:
     name = escape.markup(table.name)
     notes = [f'<li id="{name}-{mark}"><sup>{mark}</sup> {escape.markup(note)}</li>' for note, mark in marks.items()]
-    notes += [f"<li>{escape.markup(note)}</li>" for note in table.notes]
+    notes += [f"<li>{escape.markup(note)}</li>" for note in (*table.notes, *table.background)]
     return ["<figcaption><ul>", *notes, "</ul></figcaption>"] if notes else []
 
 

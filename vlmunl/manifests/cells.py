@@ -37,7 +37,8 @@ class Cell:
     """One unit of work.
 
     `row` is the role or method it belongs to. `after_gate` names the gate that must have passed first.
-    `collects`: beside `inputs` it reads the run manifest and the rows of every verified cell that is `reported`.
+    `collects`: beside `inputs` it reads the run manifest and the rows of every verified cell that is `reported`; a
+    stage with an input `curve/*` also reads the training curves of all verified cells.
     """
 
     name: str

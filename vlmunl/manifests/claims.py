@@ -14,7 +14,7 @@ from vlmunl.manifests.known import Known, RouteLike
 from vlmunl.manifests.schema import Problem, cut, found, join, read
 from vlmunl.manifests.study import ClaimSection, MethodPlan
 from vlmunl.metrics.claims import parse
-from vlmunl.metrics.figures import OWN, ROUTE, TIER, Kind, figures
+from vlmunl.metrics.figures import METHOD, OWN, ROUTE, TIER, Kind, figures
 from vlmunl.stages.configs import ROLES
 
 _NUMBERS = ("number", "calibrated")
@@ -52,9 +52,10 @@ def check_claims(
     """
     if not claims:
         return
-    rows = ("base", *roles, *(method.name for method in methods))
+    others = tuple(method.name for method in methods)
+    rows = ("base", *roles, *others)
     asked = tuple(route.id for route in routes)
-    known = figures({ROUTE: asked, TIER: tiers, OWN: own}, parts)
+    known = figures({ROUTE: asked, TIER: tiers, OWN: own, METHOD: others}, parts)
     for name, claim in claims.items():
         if complaint := _complaint(claim.when, rows, known, set(names.routes) - set(asked)):
             raise Problem(join(join("claims", name), "when"), complaint + _cannot_be_named(claim.when, rows))

@@ -28,6 +28,7 @@ from vlmunl.manifests.meta import Judged
 from vlmunl.manifests.probes import probe_cells, probes_for
 from vlmunl.manifests.study import MethodPlan, Study
 from vlmunl.manifests.tuning import trials
+from vlmunl.manifests.variants import variants
 from vlmunl.methods.parts import needs_of
 from vlmunl.stage_types import External, Stage
 from vlmunl.stages import configs as c
@@ -88,9 +89,26 @@ class _Planner:
             Cell(name=AGGREGATE, stage=self.stages["aggregate"], config=self.together, inputs={}, collects=True)
         )
         results = {"results": CellOutput(cell=AGGREGATE, output="verified_results")}
-        figures = c.TablesConfig(figures=self.study.tables.figures)
-        cells.append(Cell(name=TABLES, stage=self.stages["tables"], config=figures, inputs=results))
+        cells.append(
+            Cell(
+                name=TABLES,
+                stage=self.stages["tables"],
+                config=self.rendered(),
+                inputs=results,
+                collects="manifest?" in self.stages["tables"].inputs,
+            )
+        )
         return tuple(cells)
+
+    def rendered(self) -> c.TablesConfig:
+        """What is rendered, and from what."""
+        section = self.study.tables
+        return c.TablesConfig(
+            figures=section.figures,
+            only=section.only,
+            variants=variants(self.study.methods),
+            together=self.together,
+        )
 
     def of_seed(self, seed: int) -> list[Cell]:
         trained: dict[str, CellOutput] = {

@@ -183,6 +183,10 @@ class Board:
             for name, state in self._states.items():
                 if state.cell.reported and state.status == "verified":
                     inputs[name] = state.output("rows")
+        if "curve/*" in cell.stage.inputs:
+            for name, state in self._states.items():
+                if state.status == "verified" and "curve" in state.cell.stage.outputs:
+                    inputs[f"curve/{name}"] = state.output("curve")
         return inputs
 
     def _undone(self, cell: Cell, key: str, inputs: Inputs) -> CellState:

@@ -58,6 +58,11 @@ Share = Annotated[float, Range(ge=0, le=1)]
 MicroBatch = Literal["auto"] | Annotated[int, Range(ge=1, le=65536)]
 """Samples that are computed at once: a number, or as many as there are and fewer where memory runs out."""
 
+TableName = Literal[
+    "main", "gap", "routes", "gate", "utility", "named", "seeds", "ablations", "comparisons", "tiers", "adaptive", "own"
+]
+"""The tables of a study; those behind `seeds` only where it has what they show."""
+
 PARAPHRASES = re.compile(r"\s*(\d{1,3}) of (\d{1,3})\s*")
 
 
@@ -377,9 +382,10 @@ class ClaimSection:
 
 @dataclass(frozen=True, kw_only=True)
 class TablesSection:
-    """`[tables]`: what is rendered."""
+    """`[tables]`: what is rendered. `only` names tables; none: all that the study has."""
 
     figures: bool = TablesConfig.figures
+    only: tuple[TableName, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

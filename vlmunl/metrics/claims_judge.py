@@ -44,7 +44,7 @@ def judge(
 
 
 def _controls(condition: Condition, rows: Mapping[str, Mapping[str, Any]], controls: Collection[str]) -> Judgement:
-    for name in dict.fromkeys(f.partition(".")[0] for f in condition.figures if calibrated(f)):
+    for name in dict.fromkeys(name for f in condition.figures if calibrated(f) for name in _rests_on(f, rows)):
         if str(rows[name].get("verdict") or "").startswith("not assessable"):
             return Judgement(supported=None, reason=f"{name} is {rows[name]['verdict']}")
     verdicts = {name: str(rows.get(name, {}).get("verdict") or "pending") for name in controls}
@@ -56,6 +56,12 @@ def _controls(condition: Condition, rows: Mapping[str, Mapping[str, Any]], contr
     if unknown := [f"{name} is {verdicts[name]}" for name in controls if verdicts[name] != COVERS]:
         return Judgement(supported=None, reason="the condition holds, but " + ", ".join(unknown))
     return _controls_of_tiers(condition, rows, controls)
+
+
+def _rests_on(figure: str, rows: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
+    """The rows that a figure is of: of a difference from another method, both."""
+    name, *rest = figure.split(".")
+    return (name, rest[1]) if rest[0] == "versus" and rest[1] in rows else (name,)
 
 
 def _controls_of_tiers(

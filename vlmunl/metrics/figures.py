@@ -29,6 +29,10 @@ ROUTE = "<route>"
 TIER = "<tier>"
 """Stands for each tier of the study beside that of the headline."""
 
+METHOD = "<method>"
+"""Stands for each other method of the study, from which a row's WCR differs: for claims alone. The pairs themselves
+are under `comparisons` in the results."""
+
 OWN = "<metric>"
 """Stands for each figure of the benchmark's own metrics (`vlmunl.metrics.own.declared`)."""
 
@@ -66,7 +70,7 @@ ROW: Tree = {
 
 _DIFFERENCE: Tree = {**_INTERVAL, "p": "calibrated", "p_holm": "calibrated", "n_seeds": "number"}
 OPTIONAL: Mapping[str, Tree] = {
-    "versus": {"best": _DIFFERENCE, "placebo": _DIFFERENCE},
+    "versus": {"best": _DIFFERENCE, "placebo": _DIFFERENCE, METHOD: _DIFFERENCE},
     "tiers": {TIER: {**_WCR, "status": "text", "reason": "text", "seeds": "list", "upper_bound": "flag"}},
     "adaptive": {
         **_INTERVAL,
@@ -99,14 +103,14 @@ def figures(names: Mapping[str, Collection[str]], parts: Collection[str] = ()) -
         parts: the optional parts that the study's rows have.
 
     Raises:
-        KeyError: a placeholder has no names.
+        KeyError: a placeholder has no names (of methods there may be none).
     """
     return dict(_below("", {**ROW, **{part: OPTIONAL[part] for part in parts}}, names))
 
 
 def _below(path: str, tree: Tree, names: Mapping[str, Collection[str]]) -> Iterator[tuple[str, Kind]]:
     for key, part in tree.items():
-        for name in names[key] if key.startswith("<") else (key,):
+        for name in names.get(key, ()) if key == METHOD else names[key] if key.startswith("<") else (key,):
             if isinstance(part, str):
                 yield f"{path}{name}", part
             else:

@@ -53,21 +53,55 @@ def detectable(frame: Frame, placebo: Block | None) -> Json | None:
     """
     if placebo is None:
         return None
-    tier = placebo.tier.routes
-    routes = frame.eligible[tier] & placebo.panel.defined()
+    routes = _usable(frame, placebo)
     if not routes.any():
         return None
-    formats = [frame.formats[i] for i in tier]
-    answers = [
-        _answers(cubes, frame.seeds[seed].take(tier), formats, placebo.panel.den[i])
-        for i, (seed, cubes) in enumerate(zip(placebo.seeds, placebo.cubes, strict=True))
-    ]
+    answers = _all_answers(frame, placebo)
     found = least_recovery(answers, placebo.boot, placebo.panel.grain, routes, frame.resampler.level)[routes]
     seen = found[np.isfinite(found)]
     ends = {"recovery": float(np.median(found)), "least": None, "most": None}
     if len(seen):
         ends |= {"least": float(seen.min()), "most": float(seen.max())}
     return {"power": POWER, **ends, "routes": int(routes.sum()), "unseen": len(found) - len(seen)}
+
+
+def power_curve(frame: Frame, placebo: Block | None, people: Sequence[int]) -> Json | None:
+    """The same for studies of other sizes: least recovery (median over live routes) by number of people.
+
+    A study of n people has the answers of this one, and errors that are sqrt(n0 / n) times as large; the critical
+    value is this study's. `recovery` is None where not even all of the knowledge would be seen on most routes.
+    """
+    if placebo is None or not (found := _usable(frame, placebo)).any():
+        return None
+    answers, here = _all_answers(frame, placebo), len(frame.forget.people)
+    curve = []
+    for n in people:
+        least = least_recovery(
+            answers,
+            placebo.boot,
+            placebo.panel.grain,
+            found,
+            frame.resampler.level,
+            errors=float(np.sqrt(here / n)),
+        )[found]
+        low, middle, high = (float(np.quantile(least, q, method="inverted_cdf")) for q in (0.1, 0.5, 0.9))
+        parts = {"low": low, "recovery": middle, "high": high}
+        curve.append({"people": n} | {name: v if np.isfinite(v) else None for name, v in parts.items()})
+    return {"power": POWER, "people": here, "routes": int(found.sum()), "curve": curve}
+
+
+def _usable(frame: Frame, placebo: Block) -> Flags:
+    usable: Flags = frame.eligible[placebo.tier.routes] & placebo.panel.defined()
+    return usable
+
+
+def _all_answers(frame: Frame, placebo: Block) -> list[Answers]:
+    tier = placebo.tier.routes
+    formats = [frame.formats[i] for i in tier]
+    return [
+        _answers(cubes, frame.seeds[seed].take(tier), formats, placebo.panel.den[i])
+        for i, (seed, cubes) in enumerate(zip(placebo.seeds, placebo.cubes, strict=True))
+    ]
 
 
 def _answers(cubes: Floats, seed: SeedCubes, formats: Sequence[str], headroom: Floats) -> Answers:
@@ -78,11 +112,14 @@ def _answers(cubes: Floats, seed: SeedCubes, formats: Sequence[str], headroom: F
     return Answers(placebo=placebo, gold=gold, imprint=imprint, kept=kept, headroom=headroom)
 
 
-def least_recovery(answers: Sequence[Answers], boot: Bootstrap, grain: Floats, routes: Flags, level: float) -> Floats:
+def least_recovery(
+    answers: Sequence[Answers], boot: Bootstrap, grain: Floats, routes: Flags, level: float, errors: float = 1.0
+) -> Floats:
     """[routes] minimum detectable recovery; infinity where even all of the knowledge would not be seen.
 
     Args:
         boot: the placebo's bootstrap, whose draws give the critical value over `routes` and the spread over seeds.
+        errors: how many times as large as here the standard errors are.
     """
     deviations = boot.deviations[:, routes]
     critical = float(np.quantile(deviations.max(axis=1), level, method="inverted_cdf"))
@@ -90,6 +127,7 @@ def least_recovery(answers: Sequence[Answers], boot: Bootstrap, grain: Floats, r
     spread[routes] = np.maximum(1.0, deviations.std(axis=0))
     need = critical + NormalDist().inv_cdf(POWER) * spread
     shares = np.linspace(0.0, 1.0, _STEPS)
+    need = errors * need
     seen = np.stack([recovery - need * error for recovery, error in (_leak(answers, s, grain) for s in shares)])
     reached = np.nan_to_num(seen, nan=-np.inf) >= 0
     at = np.where(reached.any(axis=0), reached.argmax(axis=0), 0)

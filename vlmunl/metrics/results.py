@@ -14,6 +14,7 @@ from vlmunl.metrics.block import Block, block
 from vlmunl.metrics.chance import without_placebo
 from vlmunl.metrics.claims import parse
 from vlmunl.metrics.claims_judge import judge
+from vlmunl.metrics.claims_state import with_pairs
 from vlmunl.metrics.compare import REFERENCE, best, comparisons, pair
 from vlmunl.metrics.evidence import Evidence
 from vlmunl.metrics.frame import Frame, build_frame, check
@@ -49,7 +50,7 @@ def results(
     conditions = [parse(claim.when) for claim in config.claims]
     check(config, evidence, routes, tables)
     frame = build_frame(config, evidence, tuple(routes), tables)
-    placebo = _placebo(frame)
+    placebo = placebo_block(frame)
     limit = threshold(frame, placebo)
     scored = {spec.name: _row(frame, Row(spec, frame.seeds_of(spec.name)), limit) for spec in config.rows}
     rows = [part.figures for part in scored.values()]
@@ -62,7 +63,8 @@ def results(
                 row["versus"] |= {REFERENCE: pair(compared, row["name"], REFERENCE)}
     by_name = {row["name"]: row for row in rows}
     lost = {"placebo"} if without_placebo(config.calibration, config.checkpoints) else set()
-    judged = [judge(condition, by_name, [name for name in CONTROLS if name not in lost]) for condition in conditions]
+    judging = with_pairs(by_name, compared)
+    judged = [judge(condition, judging, [name for name in CONTROLS if name not in lost]) for condition in conditions]
     claims = [
         {
             "name": c.name,
@@ -83,7 +85,7 @@ def results(
     return document
 
 
-def _placebo(frame: Frame) -> Block | None:
+def placebo_block(frame: Frame) -> Block | None:
     """The placebo on the headline's routes: what is known of chance."""
     tier = frame.tiers.get(frame.headline)
     if tier is None:

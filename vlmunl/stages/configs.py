@@ -354,10 +354,26 @@ class AggregateConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Variant:
+    """A method that is a form of a declared one; `differs` says in what from the first of its family."""
+
+    name: str = keyed()
+    family: str = keyed()
+    differs: str = keyed(default="")
+
+
+@dataclass(frozen=True, kw_only=True)
 class TablesConfig:
-    """What is rendered from the verified results."""
+    """What is rendered from the verified results.
+
+    `only`: the tables that are written, none for all that the study has. `variants`: methods that are forms of one
+    another, by family. `together` says how rows are read where a figure is not in the results.
+    """
 
     figures: bool = keyed(default=True)
+    only: tuple[str, ...] = keyed(default=(), since_default=())
+    variants: tuple[Variant, ...] = keyed(default=(), since_default=())
+    together: AggregateConfig | None = keyed(default=None, since_default=None)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -104,9 +104,10 @@ AGGREGATE = Stage(
 )
 TABLES = Stage(
     name="tables",
-    version=4,
+    version=5,
     config=c.TablesConfig,
-    inputs=("results",),
+    # the rows once more, for what the results do not hold (seed by seed, power), and the curves of all training
+    inputs=("results", "manifest?", "eval/*", "gate/*", "attack/*", "search/*", "curve/*"),
     outputs=("generated",),
     run="vlmunl.stages.tables:run",
 )

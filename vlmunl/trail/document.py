@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from vlmunl.metrics.claims_state import difference
+
 Path = tuple[str, ...]
 
 _NAMED_BY = {"rows": "name", "routes": "id", "seeds": "seed", "claims": "name"}
@@ -44,6 +46,8 @@ class Document:
             KeyError: there is nothing of that name.
         """
         node: Any = self.tree
+        if path[:1] == ("rows",) and path[2:3] == ("versus",) and (pair := self._pair(path)) is not None:
+            node, path = pair, path[4:]
         for key in path:
             if node is None or (node == {} and node is not self.tree):
                 return None
@@ -51,6 +55,13 @@ class Document:
                 raise KeyError(".".join(path))
             node = node[key]
         return node
+
+    def _pair(self, path: Path) -> Mapping[str, Any] | None:
+        """The difference of a row from another one that stands only among all pairs."""
+        row, other = path[1], "".join(path[3:4])
+        if other in (self.rows.get(row, {}).get("versus") or {}):
+            return None
+        return difference(self.tree.get("comparisons") or {}, row, other)
 
     def below(self, path: Path = ()) -> Iterator[tuple[Path, Any]]:
         """The node at a path and all below it, lists counting as one value."""

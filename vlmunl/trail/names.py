@@ -11,7 +11,7 @@ from vlmunl.errors import UsageError
 from vlmunl.trail.document import Document, Path
 from vlmunl.trail.spellings import Name
 
-_WRAPPED = re.compile(r"\\?(num|vlmunl)\{(.*)\}")
+_WRAPPED = re.compile(r"\\?vlmunl(?:\[[^]]*\])?\{(.*)\}")
 _LINE = re.compile(r"summary(?:\.md)?:(\d+)")
 _NEAREST = 5
 
@@ -64,11 +64,10 @@ def resolve(asked: str, document: Document, index: Mapping[str, Path], summary: 
 
 
 def _spelt(text: str) -> tuple[str, ...]:
-    """`\\num{NpoWcr}`, `\\vlmunl{npo.wcr}`, `\\vlmNpoWcr` and `vlmNpoWcr` name what `NpoWcr` names."""
+    """`\\vlmunl{npo.wcr}` and `\\vlmunl[quick]{npo.wcr}` name what `npo.wcr` names."""
     if wrapped := _WRAPPED.fullmatch(text):
-        text = wrapped[2].strip()
-    text = text.removeprefix("\\").removesuffix("{}")
-    return text, f"vlm{text}", text.replace("\\_", "_")
+        text = wrapped[1].strip()
+    return text, text.replace("\\_", "_")
 
 
 def _headline(path: Path, document: Document) -> Path:
@@ -170,7 +169,7 @@ def _unknown(text: str, document: Document, index: Mapping[str, Path]) -> UsageE
     head = text.partition(".")[0]
     kinds = [
         [name for name in index if name.startswith(f"{head}.")] if "." in text else [],
-        [name for name in index if ("/" in name) == ("/" in text) and name[:3] != "vlm"],
+        [name for name in index if ("/" in name) == ("/" in text)],
         list(index),
     ]
     for known in kinds:
@@ -180,6 +179,6 @@ def _unknown(text: str, document: Document, index: Mapping[str, Path]) -> UsageE
     rows = ", ".join(document.rows)
     return UsageError(
         f"these results have no figure {text!r}",
-        f"name one as claims do (npo.wcr.lower), as a macro (\\vlmNpoWcrLower), as a table's cell (main/npo/wcr_lower) "
+        "name one as claims do (npo.wcr.lower), as a macro (\\vlmunl{npo.wcr}), as a table's cell (main/npo/wcr_lower) "
         f"or as a line of the summary (summary:9); rows: {rows}",
     )

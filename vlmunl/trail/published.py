@@ -119,13 +119,13 @@ class Published:
 
     @cached_property
     def _macros(self) -> dict[Place, list[str]]:
-        from vlmunl.latex.macros import figures, macro_name
+        from vlmunl.latex.macros import figures, macro_names
         from vlmunl.latex.read import parse_results
         from vlmunl.trail.spellings import of_macro
 
         found: dict[Place, list[str]] = {}
         for figure, _ in figures(parse_results(self._raw)):
-            found.setdefault(of_macro(figure, self._document), []).append(f"\\{macro_name(figure)}")
+            found.setdefault(of_macro(figure, self._document), []).append(f"\\vlmunl{{{macro_names(figure)[-1]}}}")
         return found
 
 

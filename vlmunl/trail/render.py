@@ -56,7 +56,7 @@ def _headline(trace: Trace) -> Text:
 
 def _figures(top: Tree, trace: Trace) -> None:
     t = trace.target
-    if also := [_macro(name) for name in t.also if not name.startswith("rows.")]:
+    if also := [name for name in t.also if not name.startswith("rows.")]:
         top.add(Text(_cut(f"also: {', '.join(also)}"), style="dim"))
     if trace.claimed:
         top.add(Text(f"{trace.claimed['text']}"))
@@ -219,10 +219,6 @@ def size(count: int) -> str:
             return f"{value:.1f} {unit}"
         value /= 1000
     raise AssertionError("the loop ends with the last unit")
-
-
-def _macro(name: str) -> str:
-    return f"\\{name}" if name.startswith("vlm") and name.isalpha() else name
 
 
 def _because(reason: str) -> str:

@@ -14,15 +14,20 @@ if TYPE_CHECKING:
 
 Name = tuple[str, Path]
 
-_MACRO_SECTIONS = {"route": "routes", "seed": "seeds", "claim": "claims"}
-_MACRO_OF_DOCUMENT: dict[Path, Path] = {
-    ("interval", "level"): ("policy", "level"),
-    ("catalogue",): ("catalogue", "hash"),
-    ("tiers",): ("catalogue", "tiers"),
-    ("routes", "count"): ("catalogue", "n_routes"),
-    ("routes", "live"): ("catalogue", "n_live"),
-}
-_TOP = ("study", "title", "n", "policy", "cells", "detectable", "best")
+_SECTIONS = ("routes", "seeds", "claims")
+_TOP = (
+    "study",
+    "title",
+    "n",
+    "policy",
+    "cells",
+    "detectable",
+    "best",
+    "comparisons",
+    "catalogue",
+    "evidence",
+    "calibration",
+)
 
 
 def spellings(document: Document, results: Results) -> Iterator[Name]:
@@ -33,36 +38,42 @@ def spellings(document: Document, results: Results) -> Iterator[Name]:
     for path, _ in document.below():
         if path:
             yield ".".join(path), path
+    yield from _pairs(document)
     yield from _macros(document, results)
     for table in _tables(results):
         yield from _cells(table)
+
+
+def _pairs(document: Document) -> Iterator[Name]:
+    """`ga.versus.npo.high`: any method's difference from any other, as claims name it."""
+    for first, others in (document.tree.get("comparisons") or {}).items():
+        for second, part in others.items():
+            for a, b in ((first, second), (second, first)):
+                if a in document.rows and b in document.rows:
+                    where = ("rows", a, "versus", b)
+                    yield from ((".".join((*where[1:], *end)), (*where, *end)) for end in ((), *((e,) for e in part)))
 
 
 # ----------------------------------------------------------------------------------------- macros
 
 
 def _macros(document: Document, results: Results) -> Iterator[Name]:
-    from vlmunl.latex.macros import figures, macro_name
+    from vlmunl.latex.macros import figures, macro_names
 
     for figure, _ in figures(results):
         path = of_macro(figure, document)
-        yield macro_name(figure), path
-        yield ".".join(figure), path
+        for name in macro_names(figure):
+            yield name, path
 
 
 def of_macro(figure: Path, document: Document) -> Path:
     """From the path by which a macro is named to the place in the verified results."""
-    if figure in _MACRO_OF_DOCUMENT:
-        return _MACRO_OF_DOCUMENT[figure]
     head, *rest = figure
-    if head in _MACRO_SECTIONS and rest and rest[0] in document.tree[_MACRO_SECTIONS[head]]:
-        return (_MACRO_SECTIONS[head], *rest) + (("supported",) if head == "claim" else ())
+    if head in _SECTIONS and rest and rest[0] in document.tree[head]:
+        return figure
     if head in _TOP and head not in document.rows:
         return figure
-    parts = {("route",): ("routes",), ("utility",): ("utility_parts",), ("steps",): ("cost", "steps")}
-    if rest[:1] == ["utility"] and len(rest) == 1:
-        return ("rows", head, "utility")
-    return ("rows", head, *parts.get((rest[0],), (rest[0],)), *rest[1:])
+    return ("rows", *figure)
 
 
 # ----------------------------------------------------------------------------------------- tables
@@ -126,6 +137,9 @@ _MODEL_FIELDS: dict[str, Path] = {
     "model": ("name",),
     "wcr_plug_in": ("wcr", "plug_in"),
     "wcr_lower": ("wcr", "lower"),
+    "wcr_upper": ("wcr", "upper"),
+    "wcr_gap": ("wcr", "gap"),
+    **dict.fromkeys(("worst_family", "worst_headroom"), ("wcr", "worst_route")),
     "worst_route": ("wcr", "worst_route"),
     "found_route": ("adaptive", "routes"),
     "tried": ("adaptive", "routes"),
@@ -174,6 +188,7 @@ def _gate_field(place: Path, field: str) -> Path:
 
 _LINES: dict[str, Callable[[tuple[Cell, ...]], tuple[list[str], Path]]] = {
     "main": _model_line,
+    "gap": _model_line,
     "utility": _model_line,
     "named": _model_line,
     "adaptive": _model_line,
@@ -185,6 +200,7 @@ _LINES: dict[str, Callable[[tuple[Cell, ...]], tuple[list[str], Path]]] = {
 }
 _FIELDS: dict[str, Callable[[Path, str], Path]] = {
     "main": _model_field,
+    "gap": _model_field,
     "utility": _model_field,
     "named": _model_field,
     "adaptive": _model_field,
