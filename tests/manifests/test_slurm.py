@@ -11,7 +11,7 @@ from vlmunl.keys import digest_bytes
 from vlmunl.manifests.cells import STAGES_OF
 from vlmunl.manifests.load import load_study
 from vlmunl.manifests.plan import plan
-from vlmunl.manifests.slurm import LIGHT, own_option
+from vlmunl.manifests.slurm import LIGHT, own_option, seconds
 from vlmunl.stage import External
 from vlmunl.stages.declared import STAGES
 from vlmunl.store import Ref
@@ -111,3 +111,20 @@ def test_what_it_may_not_say(load, text, words):
 )
 def test_options_that_submitting_sets_itself(directive, option):
     assert own_option(directive) == option
+
+
+@pytest.mark.parametrize(
+    ("time", "long"),
+    [("30", 1800), ("1:30", 90), ("01:02:03", 3723), ("2-12", 216000), ("1-01:01", 90060), ("1-00:00:01", 86401)],
+)
+def test_times_are_read_as_sbatch_reads_them(time, long):
+    assert seconds(time) == long
+
+
+def test_a_limit_is_longer_than_the_warning_before_it(load):
+    """Else the warning would come before anything can have been done."""
+    with pytest.raises(
+        StudyError, match=r"slurm\.unlearn\.time: 00:02:00 is no longer than the warning before it, 120 s"
+    ):
+        load('[slurm.unlearn]\ntime = "00:02:00"\n')
+    assert load('[slurm]\nwarning = 30\n[slurm.unlearn]\ntime = "00:02:00"\n').slurm.of("unlearn").warning == 30

@@ -48,6 +48,7 @@ def text(group: Group, setting: Setting, ask: Resources) -> str:
     """The script of a job: what it asks for, how it finds its cell, and the wrapper that does it."""
     chooses = group.stage != "sync"  # which is of a study as a whole
     lines = ["#!/bin/bash", *(f"#SBATCH {line}" for line in directives(group, setting, ask)), "set -eo pipefail"]
+    lines += ["trap '' USR1"]  # until the program listens, the warning must not end it
     lines += [f"export VLMUNL_WORKSPACE={shlex.quote(str(setting.workspace))}"]
     lines += [f"export VLMUNL_STORE={shlex.quote(str(setting.store))}"]
     if setting.program:

@@ -156,3 +156,25 @@ def check_slurm(section: SlurmSection) -> None:
         for i, directive in enumerate(extra or ()):
             if (option := own_option(directive)) is not None:
                 raise Problem(join(f"{path}.extra", i), f"--{option} is set by vlmunl submit; leave it out")
+    for stage in _DEFAULTS:
+        ask = section.of(stage)
+        if 0 < seconds(ask.time) <= ask.warning:
+            where = next(
+                (t for t in (join("slurm", stage), "slurm") if getattr(_at(section, t), "time", None)), "slurm"
+            )
+            raise Problem(join(where, "time"), f"{ask.time} is no longer than the warning before it, {ask.warning} s")
+
+
+def _at(section: SlurmSection, table: str) -> object:
+    return getattr(section, table.partition(".")[2]) if "." in table else section
+
+
+def seconds(time: str) -> int:
+    """The seconds of a time as sbatch takes it: `MIN[:SEC]`, `H:MIN:SEC`, `DAYS-H[:MIN[:SEC]]`; 0: no limit."""
+    days, dash, rest = time.rpartition("-")
+    parts = [int(part) for part in rest.split(":")]
+    if dash or len(parts) == 3:
+        hours, minutes, sec = (*parts, 0, 0)[:3]
+    else:
+        hours, (minutes, sec) = 0, (*parts, 0)[:2]
+    return ((int(days or 0) * 24 + hours) * 60 + minutes) * 60 + sec
