@@ -80,10 +80,8 @@ def test_a_signal_has_the_cell_save_its_state(number, code, start, space, steps)
     assert (record.env["resumed"]["done"], record.env["resumed"]["attempt"]) == (left.done, 2)
 
 
-SLOW = [pytest.param(number, marks=pytest.mark.slow) for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGKILL)]
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, *SLOW])
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGKILL])
 def test_nothing_outlives_the_scheduler(number, start, space, steps, monkeypatch):
     """Cells that keep nothing are not waited for, but for a warning of a time limit."""
     monkeypatch.setenv("TOY_SLEEP", "60")

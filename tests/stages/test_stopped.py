@@ -165,10 +165,16 @@ def evaluation(*routes: str, **changes: Any) -> EvalConfig:
     return EvalConfig(routes=routes, catalogue=found, max_new_tokens=3, batch_size=8, **changes)
 
 
-def test_an_evaluation(world: Any) -> None:
-    config = evaluation("canonical", "rotate", "sample", "beam", "rank")
+@pytest.mark.parametrize(
+    ("routes", "stops"),
+    [
+        (("canonical", "sample"), (3,)),
+        pytest.param(("canonical", "rotate", "beam", "rank", "min_k"), (1, 4, 2), marks=pytest.mark.slow),
+    ],
+)
+def test_an_evaluation(world: Any, routes: tuple[str, ...], stops: tuple[int, ...]) -> None:
     inputs = {"base": world.base, "benchmark": world.benchmark, "adapter0": world.imprint().outputs["adapter"]}
-    told = same(world, declared.EVAL, config, inputs, 4).env["resumed"]
+    told = same(world, declared.EVAL, evaluation(*routes), inputs, *stops).env["resumed"]
     assert told["part"] == "questions1"
     assert 0 < told["done"] < told["total"]
 
