@@ -59,6 +59,7 @@ GOLDEN = """#!/bin/bash
 #SBATCH --signal=B:USR1@120
 #SBATCH --exclude=node7
 set -eo pipefail
+trap '' USR1
 export VLMUNL_WORKSPACE=/w
 export VLMUNL_STORE=/s
 

@@ -86,7 +86,7 @@ class _Grouping:
         for cell in self.plan.cells:
             if cell.name in self.wanted:
                 above = [depth[name] for name in cell.needs if name in depth]
-                depth[cell.name] = len(self.plan.cells) if cell.collects else 1 + max(above, default=-1)
+                depth[cell.name] = max(len(self.plan.cells) * cell.collects, 1 + max(above, default=-1))
         return [[self.plan.by_name[n] for n in depth if depth[n] == level] for level in sorted(set(depth.values()))]
 
     def _bucket(self, cells: list[Cell]) -> None:
@@ -140,7 +140,8 @@ class _Grouping:
         if len(members) == 1 and members[0][0] is not None:  # an array of one task says nothing that a job does not
             return self._single(first)
         name = self._name(first)
-        everything = (*self.queued, *(group.name for group in self.made)) if first.collects else ()
+        collects = first.collects and not self.needs[first.name]  # else what it needs has waited for all
+        everything = (*self.queued, *(group.name for group in self.made)) if collects else ()
         self.made.append(
             Group(
                 name=name,

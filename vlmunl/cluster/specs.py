@@ -37,7 +37,8 @@ def _above(cell: Cell, plan: Plan, known: Mapping[str, str]) -> dict[str, str]:
         above["study"] = plan.study.sha256
         above |= {f"evidence {other.name}": known[other.name] for other in plan.evidence}
         for key, value in plan.study.overrides.items():
-            above[f"set {key}"] = canonical(jsonable(value)).decode()
+            if not key.startswith("slurm."):
+                above[f"set {key}"] = canonical(jsonable(value)).decode()
     return above
 
 

@@ -101,7 +101,8 @@ def _late(board: Board, chosen: Callable[[Cell], bool], queued: Live, anything: 
             continue
         if not anything and cell.name in queued and not set(above) & set(wanted):
             job = queued[cell.name][0]
-            if not cell.collects or evidence <= set(":".join(job.after).split(":")):
+            all_come = set(above) & waiting or evidence <= set(":".join(job.after).split(":"))
+            if not cell.collects or all_come:
                 waiting.add(cell.name)
                 continue
         if chosen(cell) and all(n in wanted or n in waiting or board[n].done for n in above):
