@@ -63,6 +63,7 @@ def vlmunl_(space, monkeypatch):
     from vlmunl.commands import carry_out
 
     monkeypatch.setattr(carry_out, "show_results", lambda *args: False)
+    monkeypatch.setattr(carry_out, "claims_left_out", lambda *args: ())
     monkeypatch.setattr(vlmunl.engine.pool, "Pool", Inline)
 
     def call(*args):
