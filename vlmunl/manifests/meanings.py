@@ -195,7 +195,10 @@ MEANINGS: Mapping[str, Mapping[str, str]] = {
         "text": "a sentence of the paper",
         "when": "the condition over figures under which the data support it",
     },
-    "tables": {"figures": "draw figures beside the tables"},
+    "tables": {
+        "figures": "draw figures beside the tables",
+        "only": "render these tables; none: all that the study has",
+    },
     "sync": {"repo": "`owner/name` on the Hub"},
 }
 """Table -> key -> meaning. `NAME` stands for any name, `[]` for each entry of a list."""
