@@ -131,6 +131,7 @@ def test_the_search_never_asks_about_a_reported_person_and_the_report_about_nobo
     assert set_aside not in {row["identity"] for row in rows}
 
 
+@pytest.mark.slow
 def test_poisoned_reported_people_change_nothing_of_the_search(world, searched, inputs):
     """Real models: the reported person gets another name, other photos and wrong facts."""
     people = schema.load(world.store.path(world.benchmark))

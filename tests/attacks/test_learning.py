@@ -54,6 +54,7 @@ def test_what_is_learned_gets_likelier(vlm: Any, bench: Any, benchmark_small: An
     assert made.reported.forget == benchmark_small.forget[:1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attack", [*LEARNERS, "relearn_attributes:2"])
 def test_every_model_is_given_the_same_data_and_random_numbers(
     moved: Any, bench: Any, monkeypatch: Any, attack: str

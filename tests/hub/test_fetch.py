@@ -130,6 +130,7 @@ def test_a_cut_connection_is_taken_up_where_it_broke(call, hub, space):
     assert blob.read_bytes() == LARGE
 
 
+@pytest.mark.slow
 def test_files_that_came_before_a_break_are_not_asked_for_again(call, hub, space):
     assert call("fetch", "s")[0] == 0
     lost = next((space / "hf").rglob("snapshots/*/model.safetensors"))
@@ -156,6 +157,7 @@ def test_pin_writes_the_commit_and_nothing_else(call, space):
     assert path.read_text() == before.replace('"main"', f'"{COMMIT}"')
 
 
+@pytest.mark.slow
 def test_of_a_data_set_only_the_files_that_are_read(call, hub, space):
     study = space / "manifests" / "s.toml"
     study.write_text(study.read_text().replace("people = 6\nforget = 2\nphotos = 5\n", ""))

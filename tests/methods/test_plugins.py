@@ -97,6 +97,7 @@ def test_the_example_is_explained(example: Path) -> None:
     assert "target" in call(example, "-m", "vlmunl", "methods").stdout
 
 
+@pytest.mark.slow
 @pytest.mark.model
 def test_the_example_unlearns(example: Path) -> None:
     (example / "s.toml").write_text(STUDY)

@@ -110,6 +110,7 @@ def test_recovery_is_model_minus_gold_over_the_formats_headroom(aggregated):
     ]
 
 
+@pytest.mark.slow
 def test_the_interval_covers_as_it_says(aggregated):
     """The chosen route is fixed before these people are drawn: its interval holds the truth about as often as said."""
     truth = (0.5 - CHANCE["cloze"]) / (0.97 - CHANCE["cloze"])

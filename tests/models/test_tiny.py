@@ -46,6 +46,7 @@ FLOORS = {
 """Below what `training.json` records, by the spread of 96 items."""
 
 
+@pytest.mark.slow
 @pytest.mark.model
 def test_skills_and_strangers(vlm: Any) -> None:
     from vlmunl.models.pretrain.probe import probe

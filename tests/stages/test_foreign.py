@@ -201,6 +201,7 @@ def test_sentences_without_pictures(pretended: Pretended, tmp_path: Path) -> Non
     assert "unjudged" not in done.summary
 
 
+@pytest.mark.slow
 def test_options_alone(pretended: Pretended, tmp_path: Path) -> None:
     done = carried_out(tmp_path, pretended, "options")
     [canonical] = [r for r in done.results["routes"] if r["id"] == "canonical"]

@@ -18,8 +18,8 @@ from vlmunl.stages.configs import Adapter, EvalConfig, Optim, UnlearnConfig
 
 pytestmark = pytest.mark.model
 METHODS_HERE = [name for name, method in METHODS.items() if method.family == "inference"]
-AT_ONCE = ("incontext", "eco")
-"""The floor of the family and one with a detector; the others in `make slow`."""
+AT_ONCE = ("incontext",)
+"""The floor of the family; the others in `make slow`."""
 ROUTES = ("canonical", "choice", "text_only", "few_shot_image")
 
 
@@ -73,6 +73,7 @@ def test_retained_people_and_general_skills_are_left_alone(world: Any, rows: Any
     assert same > 0.85 * len(other)
 
 
+@pytest.mark.slow
 def test_a_wrapper_may_stand_around_a_model_that_was_trained(world: Any, rows: Any) -> None:
     recipe = Recipe(terms=(on(FORGET, "ga"),), infer=Wrapper(wrapper="forbid"))
     params = {"threshold": 0.5, "nearest": 1.0, "penalty": 20.0}

@@ -29,7 +29,7 @@ def page() -> str:
     """The page."""
     found: dict[int, list[str]] = {code: [text] for code, text in OTHERS.items()}
     for kind in _kinds(errors.VlmunlError):
-        if not kind.__subclasses__():
+        if not any(below.__module__ == errors.__name__ for below in kind.__subclasses__()):
             said = " ".join(inspect.cleandoc(kind.__doc__ or "").split("\n\n")[0].split())
             found.setdefault(kind.exit_code, []).append(said)
     rows = "".join(f"| {code} | {' '.join(_distinct(texts))} |\n" for code, texts in sorted(found.items()))

@@ -70,8 +70,8 @@ def _why(board: Board, state: CellState, known: Mapping[str, Why]) -> Why:
 
 
 def _waits(board: Board, cell: Cell) -> list[str]:
-    """The cells that must be done before: for one that collects all evidence that can still come."""
-    names = [c.name for c in board.plan.evidence] if cell.collects else cell.needs
+    """The cells that must be done before; one that collects waits for all evidence that can still come, too."""
+    names = [*(c.name for c in board.plan.evidence if cell.collects), *cell.needs]
     return [name for name in names if board[name].status in ("pending", "failed")]
 
 
