@@ -18,7 +18,10 @@ def aggregate(
     dry_run: DryRun = False,
     force: Force = False,
 ) -> None:
-    """Write the run manifest, the verified results and the summary from what is verified now."""
+    """Write the run manifest, the verified results and the summary from what is verified now.
+
+    In a study with [meta], first judge the measures.
+    """
     from vlmunl.commands.stage_command import do_stage
 
     do_stage(ctx, "aggregate", study, only=only, sets=sets, jobs=jobs, dry_run=dry_run, force=force)

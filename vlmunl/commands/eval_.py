@@ -27,7 +27,8 @@ def eval_(
 ) -> None:
     """Ask every model by every route of the study: roles and methods whose seed passed the gate, and the base.
 
-    In a study that tunes, also ask each trial on the tuning people, and choose among them.
+    In a study that tunes, also ask each trial on the tuning people, and choose among them; in one that attacks the
+    weights or searches for routes, do that too.
     """
     from vlmunl.commands.stage_command import do_stage
 

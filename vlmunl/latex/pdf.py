@@ -11,6 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from vlmunl.errors import ToolMissing, VlmunlError
+from vlmunl.workspace import write_file
 
 PROGRAM = "latexmk"
 PACKAGES = "latexmk texlive-latex-recommended texlive-latex-extra lmodern"
@@ -42,8 +43,7 @@ def documents(folder: Path, study: str) -> tuple[Path, ...]:
         return tuple(path for path in papers if path.name in PAPERS)
     template = files("vlmunl.latex").joinpath("assets/study.tex").read_text(encoding="utf-8")
     made = folder / BUILD / f"{study}.tex"
-    made.parent.mkdir(parents=True, exist_ok=True)
-    made.write_text(template.replace("@STUDY@", study), encoding="utf-8", newline="\n")
+    write_file(made, template.replace("@STUDY@", study).encode())
     return (made,)
 
 
