@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,17 @@ import pytest
 from vlmunl.benchmarks.fictitious import build
 from vlmunl.benchmarks.schema import Benchmark
 from vlmunl.stages.configs import DataConfig
+
+FAMILIES = ("VLMUNL", "HF_", "TRANSFORMERS_", "SLURM_", "SBATCH_")
+SINGLE = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "FORCE_COLOR", "PY_COLORS", "GITHUB_ACTIONS", "COLUMNS", "LINES")
+KEPT = ("VLMUNL_SOAK",)
+"""What a caller may say to the tests by the environment."""
+
+# Before anything is imported that reads it once (huggingface_hub does): the tests see the same environment wherever
+# they run, and so do the processes that they start. A test that needs a variable sets it.
+for _name in [name for name in os.environ if name.startswith(FAMILIES) or name in SINGLE]:
+    if _name not in KEPT:
+        del os.environ[_name]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
