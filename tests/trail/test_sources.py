@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from vlmunl.metrics.by_seed import supplement
 from vlmunl.metrics.evidence import read_evidence
 from vlmunl.metrics.results import results
 from vlmunl.metrics.rows import read_rows
@@ -75,7 +76,8 @@ def shaken(rows, cell, share=0.3):
 
 
 def test_the_trace_computes_what_was_published(before, origin):
-    published = {p: v for p, v in origin.document.leaves() if p and p[0] not in _NOT_FIGURES}
+    beside = {"by_seed", "forms"}
+    published = {p: v for p, v in origin.document.leaves() if p and p[0] not in _NOT_FIGURES | beside}
     assert before == published
     assert len(before) > 500
 
@@ -142,3 +144,47 @@ def test_a_pending_row_names_what_is_in_its_way(sources):
     assert set(uses.values()) == {"status"}
     assert {"unlearn/npo_wide/seed0", "eval/npo_wide/seed0", "gate/seed2"} <= set(uses)
     assert not any("/npo/" in cell or "/ga/" in cell or "base" in cell for cell in uses)
+
+
+# ------------------------------------------------------------------------------------- every seed
+
+
+@pytest.fixture(scope="module")
+def compute_by_seed(finished, origin, tmp_path_factory):
+    """(manifest, tables) -> figures of every seed by path, as the supplement computes them."""
+    path = tmp_path_factory.mktemp("manifest") / "m.json"
+    config = next(cell.config for cell in finished.plan.cells if cell.name == "aggregate")
+
+    def run(manifest, tables):
+        path.write_text(json.dumps(manifest))
+        found = supplement(config, read_evidence(path), [CATALOGUE[r] for r in config.routes], tables)
+        leaves = Document({"by_seed": found["seeds"]}).leaves()
+        return {path: value for path, value in leaves if path[3:4] != ("wcr_held_out",)}  # not in the table
+
+    return run
+
+
+def test_the_figures_of_every_seed_are_those_of_the_table(compute_by_seed, origin, tables):
+    made = compute_by_seed(origin.manifest, tables)
+    shown = {path: value for path, value in origin.document.leaves(("by_seed",)) if value is not None}
+    assert {path[1:3] for path in shown} >= {("ga", "0"), ("ga", "1"), ("npo", "0"), ("base", "1")}
+    assert ("npo", "1") not in {path[1:3] for path in shown}
+    assert len(shown) > 100
+    for path, value in shown.items():
+        assert made[path] == value, path
+
+
+def test_other_answers_move_only_figures_of_every_seed_that_name_the_cell(compute_by_seed, origin, tables, sources):
+    known = set(origin.document.leaves(("by_seed",)))
+    before = {path: value for path, value in compute_by_seed(origin.manifest, tables).items() if (path, value) in known}
+    for cell, rows in tables.items():
+        after = compute_by_seed(origin.manifest, tables | {cell: shaken(rows, cell, 0.3)})
+        for path in (path for path in before if path in after and after[path] != before[path]):
+            assert sources.of(path).get(cell) in ("rows", "verdict"), (cell, path)
+
+
+def test_a_seed_without_evidence_names_what_is_in_its_way(sources):
+    uses = sources.of(("by_seed", "npo", "1", "wcr"))
+    assert set(uses.values()) == {"status"}
+    assert {"unlearn/npo/seed1", "eval/npo/seed1", "gate/seed1"} <= set(uses)
+    assert not any("seed0" in cell or "seed2" in cell for cell in uses)

@@ -21,8 +21,8 @@ Name = Annotated[
     typer.Argument(
         metavar="NAME",
         help="A figure as claims name it (npo.wcr.lower), a macro of the paper (\\vlmunl{npo.wcr}), a table's cell "
-        "(main/npo/wcr: table, line, CSV column), a line of the summary (summary:16), or a place in "
-        "verified_results.json (seeds.0.gate.open.headroom).",
+        "(main/npo/wcr: table, line, CSV column; seeds/npo/0/wcr: at one seed), a line of the summary (summary:16), "
+        "or a place in verified_results.json (seeds.0.gate.open.headroom).",
     ),
 ]
 Rows = Annotated[int, typer.Option("--rows", min=0, metavar="N", help="Show N of the questions with their answers.")]

@@ -15,7 +15,7 @@ _NOTE = (
     "Forms of one method, and what each has other than the first of its family. Minus first: difference of cross-fit "
     "WCR, paired over people, seeds and half splits; p is Holm-adjusted over all pairs of methods of the study."
 )
-_COLUMNS = (
+COLUMNS = (
     Column(header="method", fields=("model", "label"), align="left"),
     Column(header="other settings", fields=("differs",), align="left"),
     Column(header="canonical", fields=("canonical", "canonical_low", "canonical_high"), align="interval"),
@@ -34,7 +34,7 @@ def ablations_table(results: Results, variants: Sequence[Variant]) -> Table:
     return Table(
         name="ablations",
         title=titled(results, "forms of the same method"),
-        columns=_COLUMNS,
+        columns=COLUMNS,
         groups=tuple(
             Group(title=family, rows=tuple(_line(v, members[0].name, results) for v in members))
             for family, members in families.items()
@@ -69,7 +69,7 @@ def _pending(name: str, row: ModelRow | None, told: Cell, results: Results) -> t
     note = pending_reason(row, results) if row else "no row in the verified results"
     label = row.label if row else name
     first = Cell(text=label, raw=(name, label), note=note, emphasis="faint")
-    return (first, told, *(missing_cell(status, column) for column in _COLUMNS[2:]))
+    return (first, told, *(missing_cell(status, column) for column in COLUMNS[2:]))
 
 
 def _p_cell(found: Difference | None) -> Cell:

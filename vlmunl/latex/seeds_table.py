@@ -19,7 +19,7 @@ _NOTE = (
     "Each seed by itself, with the study's live routes. With one seed the figures are those of the main table. "
     "Differences between seeds hold what chance in training does; brackets hold people only."
 )
-_COLUMNS = (
+COLUMNS = (
     Column(header="model", fields=("model", "label"), align="left"),
     Column(header="seed", fields=("seed",)),
     Column(header="canonical", fields=("canonical", "canonical_low", "canonical_high"), align="interval"),
@@ -39,7 +39,7 @@ def seeds_table(results: Results, found: BySeed) -> Table:
     return Table(
         name="seeds",
         title=titled(results, "every seed"),
-        columns=_COLUMNS,
+        columns=COLUMNS,
         groups=(
             Group(title="references", rows=_lines(results.roles, results, found)),
             *(Group(title=title, rows=_lines(rows, results, found)) for title, rows in results.groups),
@@ -63,7 +63,7 @@ def _line(row: ModelRow, seed: Seed, results: Results, found: BySeed) -> tuple[C
         status = seed.status if seed.status != "verified" else row_status(row, results)
         status = "pending" if status == "verified" else status
         note = seed.reason or (pending_reason(row, results) if row.is_pending else "")
-        cells = [missing_cell(status, column) for column in _COLUMNS[2:-1]]
+        cells = [missing_cell(status, column) for column in COLUMNS[2:-1]]
         return (name, number, *cells, Cell(text=words(status), raw=(status,), emphasis="faint", note=note))
     node = Node(figures, f"{row.name}.{seed.seed}")
     wcr, worst = node.node("wcr"), node.node("wcr").text("worst_route")

@@ -14,6 +14,7 @@ from vlmunl.trail.spellings import Name
 _WRAPPED = re.compile(r"\\?vlmunl(?:\[[^]]*\])?\{(.*)\}")
 _LINE = re.compile(r"summary(?:\.md)?:(\d+)")
 _NEAREST = 5
+_WCRS = (("rows", ("wcr",)), ("rows", ("wcr_held_out",)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,14 +73,14 @@ def _spelt(text: str) -> tuple[str, ...]:
 
 def _headline(path: Path, document: Document) -> Path:
     """A WCR is its cross-fit estimate, an interval its estimate, a route's score its rho, a claim its verdict."""
-    if path[0] == "rows" and path[2:] in (("wcr",), ("wcr_held_out",)):
+    if (path[0], path[2:]) in _WCRS or (path[0], path[3:]) == ("by_seed", ("wcr",)):
         path = (*path, "cross_fit")
     node = _value(path, document)
     for key in ("estimate", "rho", "supported"):
         if isinstance(node, Mapping) and key in node:
             return (*path, key)
     intervals = ("cross_fit", "canonical", "item_wcr", "identity_wcr", "retain_did")
-    missing = node is None and path[0] == "rows" and (path[-1] in intervals or path[2:3] == ("named",))
+    missing = node is None and path[0] in ("rows", "by_seed") and (path[-1] in intervals or path[2:3] == ("named",))
     return (*path, "estimate") if missing or (node is None and path[-1] == "headroom") else path
 
 

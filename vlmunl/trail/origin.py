@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from vlmunl.errors import MissingInput, StoreDamaged
 from vlmunl.keys import digest_bytes
 from vlmunl.store import Record, RecordName, Ref, Store
+from vlmunl.trail.beside import beside, tables_record
 from vlmunl.trail.document import Document
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ RESULTS, MANIFEST = "verified_results.json", "run_manifest.json"
 
 @dataclass(frozen=True)
 class Origin:
-    """Results, and everything in one store that stands behind them. `made_by` is the record of `aggregate`."""
+    """Results, and everything in one store that stands behind them. `made_by` is the record of `aggregate`, `tables`
+    that of the tables, which hold what the results do not: every seed by itself."""
 
     store: Store
     made_by: Record
@@ -30,6 +32,7 @@ class Origin:
     document: Document
     parsed: Results
     manifest: Mapping[str, Any]
+    tables: Record | None = None
 
     @property
     def manifest_ref(self) -> Ref:
@@ -97,7 +100,9 @@ def open_origin(store: Store, folder: Path, study: str) -> Origin:
             f"no record in {store.root} wrote {path}: it was edited, or made with another store",
             f"write it anew with: vlmunl aggregate {study}",
         )
-    return Origin(store, made_by, ref, Document.of(json.loads(data)), parsed, read_manifest(store, made_by, parsed))
+    document, tables = Document.of(json.loads(data)), tables_record(store, ref)
+    whole = Document(dict(document.tree) | beside(store, tables, document.rows))
+    return Origin(store, made_by, ref, whole, parsed, read_manifest(store, made_by, parsed), tables)
 
 
 def _made_by(store: Store, results: Ref) -> Record | None:

@@ -55,6 +55,9 @@ def selection(path: Path, document: Document) -> Iterator[tuple[str, Where]]:
             yield "eval/base" if rest[0] == "base" else f"eval/{rest[0]}/seed{seed}", where
             if rest[0] == "base":  # scored once for all seeds
                 return
+    elif section == "by_seed" and len(rest) > 1 and (shown := document.tree["by_seed"][rest[0]][rest[1]]):
+        where = _of_field(rest[0], rest[2:], Document({"rows": {rest[0]: shown}}))
+        yield "eval/base" if rest[0] == "base" else f"eval/{rest[0]}/seed{rest[1]}", where
     elif section == "routes" and rest:
         roles = ("imprint",) if document.tree.get("calibration") == "chance" else ("imprint", "gold")
         for seed in document.counted:

@@ -85,6 +85,7 @@ class Sources:
             return self._in_order
         find: dict[str, Callable[[list[str]], Uses]] = {
             "rows": self._rows,
+            "by_seed": self._by_seed,
             "routes": self._routes,
             "seeds": self._seeds,
             "n": self._n,
@@ -96,9 +97,9 @@ class Sources:
         uses = {self._there(cell): part for cell, part in (find[section](rest) if section in find else {}).items()}
         return {cell: uses[cell] for cell in self.cells if cell in uses}
 
-    def needed(self, row: str) -> list[str]:
-        """The cells that a row needs to be evidence at every seed."""
-        seeds = [int(name) for name in self.document.tree["seeds"]]
+    def needed(self, row: str, at: tuple[int, ...] | None = None) -> list[str]:
+        """The cells that a row needs to be evidence at every seed, or at those of `at`."""
+        seeds = [int(name) for name in self.document.tree["seeds"]] if at is None else at
         wanted = [cell for seed in seeds for cell in (f"gate/seed{seed}", *self._of_row(row, seed))]
         wanted += [self._there(f"eval/{role}/seed{seed}") for seed in seeds for role in ("gold", "imprint")]
         return [cell for cell in self.cells if cell in wanted]
@@ -120,8 +121,20 @@ class Sources:
         fields = [below] if below else [[name] for name in self.document.rows[row]]
         return _union(self._field(row, field) for field in fields)
 
-    def _field(self, row: str, field: list[str]) -> Uses:
-        seeds = tuple(self.document.rows[row]["seeds"])
+    def _by_seed(self, rest: list[str]) -> Uses:
+        """Figures of a row at one seed; its live routes are those of all seeds."""
+        rows = rest[:1] or list(self.document.tree["by_seed"])
+        pairs = [(row, seed) for row in rows for seed in rest[1:2] or self.document.tree["by_seed"][row]]
+        return _union(self._at(row, int(seed), rest[2:]) for row, seed in pairs)
+
+    def _at(self, row: str, seed: int, field: list[str]) -> Uses:
+        if seed not in self.document.rows[row]["seeds"]:
+            return dict.fromkeys(self.needed(row, (seed,)), "status")
+        shown = self.document.tree["by_seed"][row][str(seed)]
+        return _union(self._field(row, part, (seed,)) for part in ([field] if field else [[name] for name in shown]))
+
+    def _field(self, row: str, field: list[str], at: tuple[int, ...] | None = None) -> Uses:
+        seeds = tuple(self.document.rows[row]["seeds"]) if at is None else at
         if field[0] == "versus":
             return self._compared
         if not seeds:  # no figure, but a reason: that of the first cell that is not verified

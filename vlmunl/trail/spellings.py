@@ -10,7 +10,7 @@ from vlmunl.trail.document import Document, Path
 
 if TYPE_CHECKING:
     from vlmunl.latex.results import Results
-    from vlmunl.latex.table import Cell, Table
+    from vlmunl.latex.table import Cell, Column, Table
 
 Name = tuple[str, Path]
 
@@ -41,7 +41,9 @@ def spellings(document: Document, results: Results) -> Iterator[Name]:
     yield from _pairs(document)
     yield from _macros(document, results)
     for table in _tables(results):
-        yield from _cells(table)
+        yield from _cells(table, document)
+    yield from _seeds(document)
+    yield from _forms(document)
 
 
 def _pairs(document: Document) -> Iterator[Name]:
@@ -87,7 +89,7 @@ def _tables(results: Results) -> Iterator[Table]:
     yield from (made[name] for name in (*first, *(name for name in made if name not in first)))
 
 
-def _cells(table: Table) -> Iterator[Name]:
+def _cells(table: Table, document: Document) -> Iterator[Name]:
     """`main/npo/wcr`: table, line and the column's name in CSV. A line is named by its model, route or seed/format."""
     for line in table.rows:
         names, place = _LINES[table.name](line)
@@ -95,7 +97,52 @@ def _cells(table: Table) -> Iterator[Name]:
             yield f"{table.name}/{name}", place
             for column in table.columns:
                 for field in column.fields:
-                    yield f"{table.name}/{name}/{field}", _FIELDS[table.name](place, field)
+                    where = _of_worst(place, field, document) or _FIELDS[table.name](place, field)
+                    yield f"{table.name}/{name}/{field}", where
+
+
+def _of_worst(place: Path, field: str, document: Document) -> Path | None:
+    """What a row's line says of its worst route stands with the route."""
+    if field not in _OF_WORST:
+        return None
+    worst = (document.node(place).get("wcr") or {}).get("worst_route")
+    return ("routes", worst, *_OF_WORST[field]) if worst else None
+
+
+def _seeds(document: Document) -> Iterator[Name]:
+    """`seeds/npo/0/wcr`: the supplement's table of every seed."""
+    from vlmunl.latex.seeds_table import COLUMNS
+
+    for name, seeds in (document.tree.get("by_seed") or {}).items():
+        for seed in seeds:
+            place = ("by_seed", name, seed)
+            yield f"seeds/{name}/{seed}", place
+            for field in _fields(COLUMNS):
+                of_row = {"model": "name", "label": "label"}.get(field)
+                where = ("rows", name, of_row) if of_row else ("seeds", seed, "seed") if field == "seed" else None
+                yield f"seeds/{name}/{seed}/{field}", where or model_place(place, field)
+
+
+def _forms(document: Document) -> Iterator[Name]:
+    """`ablations/npo_wide/minus_first`: the table of forms of one method."""
+    from vlmunl.latex.ablations_table import COLUMNS
+
+    first: dict[str, str] = {}
+    for name, form in (document.tree.get("forms") or {}).items():
+        against = first.setdefault(form["family"], name)
+        yield f"ablations/{name}", ("rows", name)
+        for field in _fields(COLUMNS):
+            place = model_place(("rows", name), field)
+            if field == "differs":
+                place = ("forms", name, "differs")
+            elif field.startswith("minus_first"):
+                end = field.removeprefix("minus_first").removeprefix("_")
+                place = ("rows", name, "versus", against, end or "estimate")
+            yield f"ablations/{name}/{field}", place
+
+
+def _fields(columns: tuple[Column, ...]) -> Iterator[str]:
+    return (field for column in columns for field in column.fields)
 
 
 def _model_line(line: tuple[Cell, ...]) -> tuple[list[str], Path]:
@@ -139,7 +186,7 @@ _MODEL_FIELDS: dict[str, Path] = {
     "wcr_lower": ("wcr", "lower"),
     "wcr_upper": ("wcr", "upper"),
     "wcr_gap": ("wcr", "gap"),
-    **dict.fromkeys(("worst_family", "worst_headroom"), ("wcr", "worst_route")),
+    **dict.fromkeys(("worst_family", "worst_headroom"), ("wcr", "worst_route")),  # of a row that has none
     "worst_route": ("wcr", "worst_route"),
     "found_route": ("adaptive", "routes"),
     "tried": ("adaptive", "routes"),
@@ -148,7 +195,11 @@ _MODEL_FIELDS: dict[str, Path] = {
 }
 
 
-def _model_field(place: Path, field: str) -> Path:
+_OF_WORST: dict[str, Path] = {"worst_family": ("family",), "worst_headroom": ("headroom", "estimate")}
+
+
+def model_place(place: Path, field: str) -> Path:
+    """The place below a row of what stands in a column of the tables."""
     return (*place, *(_MODEL_FIELDS.get(field) or _INTERVALS.get(field) or (field,)))
 
 
@@ -156,14 +207,14 @@ def _tier_field(place: Path, field: str) -> Path:
     """`T4.wcr_low` stands below the tier; the headline's tier has no figures beside those of the row."""
     tier, dot, figure = field.rpartition(".")
     if not dot:
-        return _model_field(place, field)
+        return model_place(place, field)
     return (*place, "tiers", tier, *(_INTERVALS.get(figure) or _MODEL_FIELDS[figure])[1:])
 
 
 def _own_field(place: Path, field: str) -> Path:
     """Names of benchmarks' own figures may be those of named ones: they stand apart in the results."""
     if field in ("model", "label"):
-        return _model_field(place, field)
+        return model_place(place, field)
     name, _, end = field.rpartition("_")
     return (*place, "own", *((name, end) if end in ("low", "high") else (field, "estimate")))
 
@@ -199,14 +250,14 @@ _LINES: dict[str, Callable[[tuple[Cell, ...]], tuple[list[str], Path]]] = {
     "own": _model_line,
 }
 _FIELDS: dict[str, Callable[[Path, str], Path]] = {
-    "main": _model_field,
-    "gap": _model_field,
-    "utility": _model_field,
-    "named": _model_field,
-    "adaptive": _model_field,
+    "main": model_place,
+    "gap": model_place,
+    "utility": model_place,
+    "named": model_place,
+    "adaptive": model_place,
     "routes": _route_field,
     "gate": _gate_field,
-    "comparisons": _model_field,
+    "comparisons": model_place,
     "tiers": _tier_field,
     "own": _own_field,
 }

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmunl.errors import StudyError
+from vlmunl.errors import MissingInput, StudyError
+from vlmunl.trail.beside import seeds_file
 from vlmunl.trail.names import Target, index_of, resolve
 from vlmunl.trail.origin import Origin
 from vlmunl.trail.records import Held, Node, ancestry, held
@@ -121,9 +122,15 @@ def trace(
 
     Raises:
         UsageError: no figure has that name.
+        MissingInput: it is one of the table of every seed, and the store has no such table.
         StoreDamaged: the summary is named and its object is damaged.
     """
     document = origin.document
+    if asked.strip().startswith(("seeds/", "by_seed.")) and "by_seed" not in document.tree:
+        raise MissingInput(
+            f"the table of every seed of {study} is not in the store, or damaged there",
+            f"make it anew with: vlmunl tables {study}",
+        )
     summary = origin.summary() if asked.strip().startswith("summary") else ""
     target = resolve(asked, document, index_of(spellings(document, origin.parsed)), summary)
     sources = Sources(document, origin.cells)
@@ -131,6 +138,8 @@ def trace(
     read = [cell for cell, part in uses.items() if part != "status"]
     looked = [pick for pick in selection(target.path, document) if pick[0] in read]
     refs = {"run_manifest": origin.manifest_ref, "verified_results": origin.results}
+    if target.path[0] == "by_seed" and origin.tables and (ref := seeds_file(origin.store, origin.tables)):
+        refs["seeds.csv"] = ref
     return Trace(
         study=study,
         origin=origin,
