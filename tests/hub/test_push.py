@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -63,6 +64,18 @@ def test_a_dry_run_writes_nothing_neither_there_nor_here(hub: Hub, study: Sessio
     assert hub.writes() == []
     assert {e.method for e in hub.log} <= {"GET", "HEAD"}
     assert sorted(study.store.root.rglob("*")) == before
+
+
+def test_a_paper_of_other_tables_stays_at_home(study: Session) -> None:
+    paper, table = paper_of(study), study.workspace.generated("small") / "main.tex"
+    paper.write_bytes(b"%PDF-1.5\0of these tables")
+    listed = f'  "generated/small/main.tex" 1 2 {hashlib.md5(table.read_bytes()).hexdigest()} ""\n'
+    paper.with_suffix(".fdb_latexmk").write_text(listed)
+    assert "small/latex/paper.pdf" in published(study).by_path
+    table.write_bytes(table.read_bytes() + b"% another\n")
+    left = published(study)
+    assert "small/latex/paper.pdf" not in left.by_path
+    assert left.outdated == {"latex/build/paper.pdf": "latex/generated/small/main.tex is not what it was made from"}
 
 
 @pytest.mark.slow

@@ -216,6 +216,8 @@ def _tell(out: Out, hub: Hub, publication: Publication, outcome: Outcome) -> Non
         out.line(f"  warning: {finding}")
     for kept in publication.inventory.withheld:
         out.line(f"  not published: {kept.output} of {kept.cell}: {kept.reason}")
+    for pdf, why in publication.outdated.items():
+        out.line(f"  not published: {pdf}: {why}; make it anew: vlmunl tables {publication.study} --pdf")
     seen = "private" if outcome.is_private else "public"
     what = f"{count(len(changes.send), 'file')}, {size(changes.size)}"
     if outcome.commit is None:
@@ -254,5 +256,8 @@ def _document(hub: Hub, publication: Publication, outcome: Outcome) -> dict[str,
         "unchanged": len(changes.keep),
         "bytes": changes.size,
         "warnings": [str(finding) for finding in outcome.warnings],
-        "not_published": [f"{kept.cell}/{kept.output}" for kept in publication.inventory.withheld],
+        "not_published": [
+            *(f"{kept.cell}/{kept.output}" for kept in publication.inventory.withheld),
+            *publication.outdated,
+        ],
     }

@@ -20,6 +20,7 @@ from vlmunl.hub.inventory import Inventory, Kind, Tree, Withheld, folder, tag_of
 from vlmunl.hub.packed import Small, pack_records, pack_small
 from vlmunl.hub.paths import check_together, checked_path, own_file
 from vlmunl.keys import Digest, digest_bytes, digest_file, jsonable, read_chunks
+from vlmunl.latex.outdated import changed_since
 from vlmunl.manifests.plan import AGGREGATE, Plan
 from vlmunl.manifests.states import Board, CellState
 from vlmunl.store import Record, Ref, Store
@@ -72,11 +73,15 @@ class PublishedFile:
 
 @dataclass(frozen=True, kw_only=True)
 class Publication:
-    """All files of one study, sorted by path, as they are to lie in a repository. Equal evidence gives equal bytes."""
+    """All files of one study, sorted by path, as they are to lie in a repository. Equal evidence gives equal bytes.
+
+    `outdated`: PDFs of the workspace that are left out, and why.
+    """
 
     study: str
     files: tuple[PublishedFile, ...]
     inventory: Inventory
+    outdated: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def manifest_sha256(self) -> str:
@@ -137,6 +142,7 @@ class _Gathering:
     records: list[Record] = field(default_factory=list)
     small: list[Small] = field(default_factory=list)
     withheld: list[Withheld] = field(default_factory=list)
+    outdated: dict[str, str] = field(default_factory=dict)
 
     def of_study(self) -> None:
         """The study file and the run manifest."""
@@ -215,11 +221,18 @@ class _Gathering:
             self.add(inv.SMALL, "outputs", pack_small(self.small))
 
     def paper(self, workspace: Workspace) -> None:
-        """The PDF of the paper, its supplement and the study's own document, those that were built."""
+        """The PDF of the paper, its supplement and the study's own document, those that were built from what is there.
+
+        One that was made from other tables would say other numbers than those beside it.
+        """
         for name in dict.fromkeys(("paper", "supplement", self.plan.study.name)):
             path = workspace.root / BUILT / f"{name}.pdf"
-            if path.exists():
-                own_file(path, workspace.root)
+            if not path.exists():
+                continue
+            own_file(path, workspace.root)
+            if changed := changed_since(workspace.root / BUILT.parent, name):
+                self.outdated[f"{BUILT / name}.pdf"] = f"{BUILT.parent / changed} is not what it was made from"
+            else:
                 self._put(f"latex/{name}.pdf", "paper", digest_file(path), path)
 
     def add(self, path: str, kind: Kind, data: bytes) -> None:
@@ -251,7 +264,7 @@ class _Gathering:
         self._put(inv.FILE, "inventory", digest_bytes(data := inventory.to_bytes()), data)
         check_together(self.files)
         files = tuple(file for _, file in sorted(self.files.items()))
-        return Publication(study=study.name, files=files, inventory=inventory)
+        return Publication(study=study.name, files=files, inventory=inventory, outdated=self.outdated)
 
     def _rows(self) -> Iterator[tuple[str, Kind, Digest]]:
         start = len(folder(self.plan.study.name)) + 1
