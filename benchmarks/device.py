@@ -44,10 +44,10 @@ from vlmunl.models.estimate import Work, training_flops
 from vlmunl.models.forward import Batch
 from vlmunl.models.frozen_vision import remembered
 from vlmunl.models.images import at, decode, prepared
-from vlmunl.models.loop import Trainer
 from vlmunl.models.samples import Encoder
 from vlmunl.models.score import Query, score
 from vlmunl.models.shapes import TYPICAL, Shape, llama_like
+from vlmunl.models.trainer import Trainer
 from vlmunl.models.vlm import VLM
 from vlmunl.rng import Streams, isolated
 from vlmunl.stages.configs import Adapter, DataConfig, Loading, Optim, UnlearnConfig

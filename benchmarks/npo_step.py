@@ -38,8 +38,8 @@ from vlmunl.models import adapters
 from vlmunl.models.forward import Batch
 from vlmunl.models.frozen_vision import remembered
 from vlmunl.models.locate import locate
-from vlmunl.models.loop import Trainer
 from vlmunl.models.samples import Encoder
+from vlmunl.models.trainer import Trainer
 from vlmunl.models.vlm import VLM, load
 from vlmunl.rng import Streams, isolated
 from vlmunl.stages.configs import Adapter, DataConfig, Optim, UnlearnConfig
@@ -118,7 +118,7 @@ def plain(name: str, steps: int) -> tuple[list[list[float]], list[float]]:
     batches, encoder = Batches(config, benchmark, STREAMS, ("forget", "retain")), Encoder(vlm)
     beta, retain = config.params["beta"], config.params["retain"]
     losses, seconds = [], []
-    from vlmunl.models.loop import rate
+    from vlmunl.models.prepared import rate
 
     for step in range(steps):
         began = time.perf_counter()

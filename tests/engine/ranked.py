@@ -81,8 +81,8 @@ def gradients(config, ctx):
     from vlmunl.methods.lab import Lab
     from vlmunl.methods.objective import Objective
     from vlmunl.methods.parts import versions
-    from vlmunl.models.loop import Trainer
     from vlmunl.models.samples import Encoder
+    from vlmunl.models.trainer import Trainer
     from vlmunl.models.vlm import load
     from vlmunl.stages import unlearn
     from vlmunl.stages.configs import Optim, UnlearnConfig

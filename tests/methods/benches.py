@@ -29,7 +29,7 @@ def update_of(
     weights: list[Any], gradients: dict[str, list[Any]], losses: Callable[[], dict[str, float]], **more: Any
 ) -> Any:
     """An update of these weights whose gradients are given."""
-    from vlmunl.models.loop import Update
+    from vlmunl.models.update import Update
 
     given: dict[str, Any] = {
         "step": 0,

@@ -15,10 +15,10 @@ from vlmunl.errors import StudyError  # noqa: E402
 from vlmunl.methods import compared, views  # noqa: E402
 from vlmunl.methods.known import METHODS  # noqa: E402
 from vlmunl.methods.objective import Objective  # noqa: E402
-from vlmunl.models.forward import AnswerModel  # noqa: E402
+from vlmunl.models.forward import AnswerModel, answers  # noqa: E402
 from vlmunl.models.locate import locate  # noqa: E402
-from vlmunl.models.loop import Trainer, answers  # noqa: E402
 from vlmunl.models.samples import Encoder  # noqa: E402
+from vlmunl.models.trainer import Trainer  # noqa: E402
 from vlmunl.models.vlm import load  # noqa: E402
 from vlmunl.rng import Streams  # noqa: E402
 from vlmunl.stages.configs import Adapter, Optim, UnlearnConfig  # noqa: E402

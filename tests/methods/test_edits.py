@@ -81,7 +81,7 @@ def test_whole_neurons_are_deleted(vlm: Any, benchmark_small: Any) -> None:
 
 @pytest.mark.parametrize("recipe", ["lora", "dora", "full"])
 def test_what_was_deleted_stays_so_in_the_repair(vlm: Any, benchmark_small: Any, recipe: str) -> None:
-    from vlmunl.models.loop import Trainer
+    from vlmunl.models.trainer import Trainer
 
     torch.manual_seed(0)
     lab = _lab(vlm, benchmark_small, Adapter(recipe=recipe, rank=4, alpha=8))  # type: ignore[arg-type]

@@ -21,7 +21,8 @@ from vlmunl.methods.infer.offset import offset  # noqa: E402
 from vlmunl.methods.infer.stored import Stored  # noqa: E402
 from vlmunl.methods.infer.wrapping import Fitted, joined, pairs_of  # noqa: E402
 from vlmunl.models.chat import Turn  # noqa: E402
-from vlmunl.models.loop import Curve, Update  # noqa: E402
+from vlmunl.models.loop import Curve  # noqa: E402
+from vlmunl.models.update import Update  # noqa: E402
 
 pytestmark = pytest.mark.model
 

@@ -276,7 +276,7 @@ def test_l1_is_the_gradient_of_the_size_of_the_change(vlm: Any, benchmark_small:
 def test_rows_of_a_masked_step_are_the_rows_of_the_change(vlm: Any, benchmark_small: Any) -> None:
     """With only the forget side, what is not chosen stays exactly as it was, after steps of a real optimiser."""
     from vlmunl.methods.language import Rule
-    from vlmunl.models.loop import Trainer
+    from vlmunl.models.trainer import Trainer
     from vlmunl.stages.configs import Optim
 
     torch.manual_seed(0)
@@ -295,7 +295,7 @@ def test_rows_of_a_masked_step_are_the_rows_of_the_change(vlm: Any, benchmark_sm
 def test_asking_again_tells_the_same_of_the_same_weights_and_leaves_the_figures_alone(
     vlm: Any, benchmark_small: Any
 ) -> None:
-    from vlmunl.models.loop import Trainer
+    from vlmunl.models.trainer import Trainer
     from vlmunl.stages.configs import Optim
 
     torch.manual_seed(0)

@@ -84,7 +84,7 @@ def test_a_folder_without_weights_is_refused(tmp_path: Path):
 def _trainer(recipe: str) -> Any:
     import torch
 
-    from vlmunl.models.loop import Trainer
+    from vlmunl.models.trainer import Trainer
     from vlmunl.models.vlm import load
     from vlmunl.stages.configs import Optim
 

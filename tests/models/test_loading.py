@@ -39,8 +39,7 @@ def batch_of(vlm: Any, benchmark: Any, count: int = 4) -> Any:
 def logits_of(vlm: Any, batch: Any) -> Any:
     import torch
 
-    from vlmunl.models.forward import AnswerModel
-    from vlmunl.models.loop import answers
+    from vlmunl.models.forward import AnswerModel, answers
 
     with torch.no_grad():
         return answers(AnswerModel(vlm.model, vlm.image_token), batch).logits
@@ -49,7 +48,7 @@ def logits_of(vlm: Any, batch: Any) -> Any:
 def trained_on(vlm: Any, benchmark: Any, recipe: str = "lora", steps: int = 3) -> Any:
     import torch
 
-    from vlmunl.models.loop import Trainer
+    from vlmunl.models.trainer import Trainer
 
     torch.manual_seed(0)
     trainer = Trainer(vlm, Adapter(recipe=recipe, rank=4, alpha=8), Optim(steps=steps, lr=2e-2, warmup=0))  # type: ignore[arg-type]
@@ -157,7 +156,7 @@ def test_checkpointing_changes_no_gradient(benchmark_small: Any, recipe: str):
 
 def test_checkpointing_does_recompute_the_blocks(benchmark_small: Any):
     vlm = tiny(checkpointing=True)
-    from vlmunl.models.loop import Trainer
+    from vlmunl.models.trainer import Trainer
 
     trainer = Trainer(vlm, Adapter(rank=4, alpha=8), Optim(steps=1, lr=1e-2, warmup=0))
     ran = []
@@ -171,7 +170,7 @@ def test_checkpointing_does_recompute_the_blocks(benchmark_small: Any):
 def test_inner_layers_can_be_trained_on_with_checkpointing(benchmark_small: Any):
     import torch
 
-    from vlmunl.models.loop import Trainer
+    from vlmunl.models.trainer import Trainer
 
     found = []
     for checkpointing in (False, True):

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.model
 def trainer_of(vlm: Any, micro: int = 0, recipe: str = "lora") -> Any:
     import torch
 
-    from vlmunl.models.loop import Trainer
+    from vlmunl.models.trainer import Trainer
 
     torch.manual_seed(0)
     return Trainer(vlm, Adapter(recipe=recipe, rank=4, alpha=8), Optim(steps=3, lr=1e-2, warmup=0), micro=micro)  # type: ignore[arg-type]

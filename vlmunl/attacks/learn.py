@@ -13,8 +13,7 @@ from vlmunl.attacks.bench import Bench
 from vlmunl.benchmarks.schema import Identity
 from vlmunl.methods import lessons
 from vlmunl.models.chat import Turn
-from vlmunl.models.forward import AnswerModel, Batch
-from vlmunl.models.loop import answers
+from vlmunl.models.forward import AnswerModel, Batch, answers
 from vlmunl.models.samples import Sample
 from vlmunl.models.vlm import VLM
 from vlmunl.stages.configs import FORMATS, Format

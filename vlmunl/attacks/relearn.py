@@ -15,9 +15,11 @@ from vlmunl.methods import lessons
 from vlmunl.models import adapters
 from vlmunl.models.chat import Turn
 from vlmunl.models.frozen_vision import remembered
-from vlmunl.models.loop import Diverged, Loss, Losses, Trainer, fit
+from vlmunl.models.loop import fit
 from vlmunl.models.resume import Stream
 from vlmunl.models.samples import Encoder, Sample
+from vlmunl.models.trainer import Trainer
+from vlmunl.models.update import Diverged, Loss, Losses
 from vlmunl.models.vlm import VLM
 from vlmunl.rng import isolated
 from vlmunl.routes.draft import Lacking

@@ -9,8 +9,8 @@ from vlmunl.methods.language import placed
 from vlmunl.methods.reference import Reference, wanted
 from vlmunl.models import adapters
 from vlmunl.models.answers import Out
-from vlmunl.models.forward import AnswerModel, Batch
-from vlmunl.models.loop import Trainer, answers
+from vlmunl.models.forward import AnswerModel, Batch, answers
+from vlmunl.models.trainer import Trainer
 from vlmunl.models.vlm import VLM
 
 if TYPE_CHECKING:

@@ -20,9 +20,9 @@ from vlmunl.methods.parts import EDITS, TRANSFORMS
 from vlmunl.methods.registry import code_of
 from vlmunl.models import adapters
 from vlmunl.models.answers import Out
-from vlmunl.models.forward import AnswerModel
-from vlmunl.models.loop import GradientRule, answers
+from vlmunl.models.forward import AnswerModel, answers
 from vlmunl.models.samples import Encoder, Sample
+from vlmunl.models.update import GradientRule
 from vlmunl.models.vlm import VLM
 from vlmunl.rng import Streams
 from vlmunl.stages.configs import UnlearnConfig

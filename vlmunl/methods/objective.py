@@ -21,9 +21,10 @@ from vlmunl.methods.parts import LOSSES, TRANSFORMS, refuse_held_out
 from vlmunl.methods.reference import Reference
 from vlmunl.methods.registry import code_of
 from vlmunl.models.answers import Out
-from vlmunl.models.loop import Loss, Losses, Trainer
-from vlmunl.models.loop import Side as LossSide
 from vlmunl.models.samples import Encoder, Sample
+from vlmunl.models.trainer import Trainer
+from vlmunl.models.update import Loss, Losses
+from vlmunl.models.update import Side as LossSide
 from vlmunl.rng import Streams
 from vlmunl.stages.configs import UnlearnConfig
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from vlmunl.models.answers import Out, States
 from vlmunl.models.chat import Encoded
 from vlmunl.models.families import Seen, family_of
 from vlmunl.models.families.family import Reading
@@ -185,3 +186,20 @@ def answer_rows(batch: Batch) -> Tensor:
 def text_tokens(batch: Batch, image_token: int | None) -> Tensor:
     """Which tokens are text: neither padding nor a picture's placeholder, (B, T)."""
     return batch.mask if image_token is None else batch.mask & (batch.ids != image_token)
+
+
+def answers(net: Any, batch: Batch, layers: tuple[int, ...] = (), *, stop: bool = False) -> Out:
+    """Run an `AnswerModel` on a batch of its own device."""
+    said = net(batch, layers, stop)
+    core = getattr(net, "module", net)
+    text = text_tokens(batch, core.image_token)
+    rows = torch.nonzero(text)[:, 0]
+    return Out(
+        tokens=answer_tokens(batch),
+        rows=answer_rows(batch),
+        samples=len(batch.ids),
+        given_logits=said.logits,
+        hidden=said.hidden,
+        head=head_of(core.vlm),
+        layers={n: States(states[text], rows) for n, states in said.layers.items()},
+    )

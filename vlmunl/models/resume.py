@@ -21,7 +21,7 @@ from vlmunl.models import adapters
 from vlmunl.models.frozen_vision import RememberedTower
 
 if TYPE_CHECKING:
-    from vlmunl.models.loop import Trainer
+    from vlmunl.models.trainer import Trainer
 
 State = Mapping[str, Any]
 

@@ -14,10 +14,12 @@ from vlmunl.methods import lessons
 from vlmunl.models import adapters
 from vlmunl.models.forward import Batch, answer_tokens
 from vlmunl.models.loading import for_training
-from vlmunl.models.loop import Loss, Losses, Trainer, fit
+from vlmunl.models.loop import fit
 from vlmunl.models.micro import cut
 from vlmunl.models.pretrain.augment import augment
 from vlmunl.models.samples import Encoder, Sample
+from vlmunl.models.trainer import Trainer
+from vlmunl.models.update import Loss, Losses
 from vlmunl.models.vlm import VLM, load
 from vlmunl.stages.files import write_curve
 

@@ -19,12 +19,13 @@ from vlmunl.methods.registry import code_of
 from vlmunl.methods.stopping import stopper
 from vlmunl.models import adapters
 from vlmunl.models.answers import Out
-from vlmunl.models.forward import AnswerModel
+from vlmunl.models.forward import AnswerModel, answers
 from vlmunl.models.frozen_vision import remembered
 from vlmunl.models.loading import for_training
-from vlmunl.models.loop import Curve, Trainer, answers, fit
+from vlmunl.models.loop import Curve, fit
 from vlmunl.models.resume import Figures
 from vlmunl.models.samples import Encoder, Sample
+from vlmunl.models.trainer import Trainer
 from vlmunl.models.vlm import VLM, load
 from vlmunl.stages.files import write_curve
 from vlmunl.stages.imprint import teach

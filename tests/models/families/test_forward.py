@@ -31,8 +31,7 @@ def _samples(vlm: Any, files: list[bytes]) -> list[Any]:
 def _answers(vlm: Any, batch: Any) -> Any:
     import torch
 
-    from vlmunl.models.forward import AnswerModel
-    from vlmunl.models.loop import answers
+    from vlmunl.models.forward import AnswerModel, answers
 
     with torch.inference_mode():
         return answers(AnswerModel(vlm.model, vlm.image_token), batch)
@@ -117,8 +116,7 @@ def test_inner_layers(mini: Any, files: list[bytes]) -> None:
     """What methods read inside is there for every family, at the text tokens alone."""
     import torch
 
-    from vlmunl.models.forward import AnswerModel, text_tokens
-    from vlmunl.models.loop import answers
+    from vlmunl.models.forward import AnswerModel, answers, text_tokens
     from vlmunl.models.samples import Encoder
 
     batch = Encoder(mini).batch(_samples(mini, files))

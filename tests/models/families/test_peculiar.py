@@ -68,8 +68,7 @@ def test_likelihoods_are_those_of_a_whole_pass(text: Any) -> None:
 def test_training_sees_the_same_scores(text: Any) -> None:
     import torch
 
-    from vlmunl.models.forward import AnswerModel
-    from vlmunl.models.loop import answers
+    from vlmunl.models.forward import AnswerModel, answers
     from vlmunl.models.samples import Encoder, Sample
 
     batch = Encoder(text).batch(

@@ -45,8 +45,7 @@ def _language(vlm: Any) -> str:
 
 def test_lora_reaches_language_and_projector(mini: Any, family: str, files: list[bytes]) -> None:
     from vlmunl.models import adapters
-    from vlmunl.models.forward import AnswerModel
-    from vlmunl.models.loop import answers
+    from vlmunl.models.forward import AnswerModel, answers
     from vlmunl.stages.configs import Adapter
 
     vlm = _copy(mini)
@@ -74,8 +73,7 @@ def test_lora_reaches_language_and_projector(mini: Any, family: str, files: list
 
 def test_full_training_reaches_all_that_takes_part(mini: Any, family: str, files: list[bytes]) -> None:
     from vlmunl.models import adapters
-    from vlmunl.models.forward import AnswerModel
-    from vlmunl.models.loop import answers
+    from vlmunl.models.forward import AnswerModel, answers
     from vlmunl.stages.configs import Adapter
 
     vlm = _copy(mini)
@@ -95,8 +93,7 @@ def test_a_step_is_a_step_of_the_models_own_loss(mini: Any, family: str, files: 
     """The gradient of our mean NLL is that of the model's own forward pass with labels at the answer tokens."""
     import torch
 
-    from vlmunl.models.forward import AnswerModel
-    from vlmunl.models.loop import answers
+    from vlmunl.models.forward import AnswerModel, answers
     from vlmunl.models.samples import Encoder, Sample
 
     from .helpers import shows, written
@@ -122,9 +119,8 @@ def test_a_step_is_a_step_of_the_models_own_loss(mini: Any, family: str, files: 
 def test_a_remembered_tower_changes_nothing(mini: Any, files: list[bytes]) -> None:
     import torch
 
-    from vlmunl.models.forward import AnswerModel
+    from vlmunl.models.forward import AnswerModel, answers
     from vlmunl.models.frozen_vision import remembered
-    from vlmunl.models.loop import answers
 
     vlm = _copy(mini)
     vlm.model.requires_grad_(False)
@@ -140,8 +136,7 @@ def test_a_stored_adapter_is_the_same_model(mini: Any, files: list[bytes], tmp_p
     import torch
 
     from vlmunl.models import adapters
-    from vlmunl.models.forward import AnswerModel
-    from vlmunl.models.loop import answers
+    from vlmunl.models.forward import AnswerModel, answers
     from vlmunl.stages.configs import Adapter
 
     vlm, batch = _copy(mini), _batch(mini, files)
@@ -163,7 +158,8 @@ def test_training_teaches(mini: Any, files: list[bytes]) -> None:
     """The loop itself, by LoRA and by DoRA: the answers get likelier, and what is not trained stays to the bit."""
     import torch
 
-    from vlmunl.models.loop import Trainer, fit
+    from vlmunl.models.loop import fit
+    from vlmunl.models.trainer import Trainer
     from vlmunl.stages.configs import Adapter, Optim
 
     for recipe in ("lora", "dora"):

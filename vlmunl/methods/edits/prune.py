@@ -12,7 +12,7 @@ from torch import Tensor
 from vlmunl.methods.lab import Lab
 from vlmunl.methods.rules.trained import ADAPTER
 from vlmunl.methods.scores import influence, probed, share_of, top
-from vlmunl.models.loop import Update
+from vlmunl.models.update import Update
 
 TINY = 1e-30
 SMALL = 0.1

@@ -25,8 +25,8 @@ from vlmunl.models import adapters
 from vlmunl.models.families import Seen
 from vlmunl.models.images import Prepared
 from vlmunl.models.intervene import Decision, Intervention
-from vlmunl.models.loop import Update
 from vlmunl.models.score import Query
+from vlmunl.models.update import Update
 from vlmunl.models.vlm import VLM
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from vlmunl.methods.lab import Lab
 from vlmunl.methods.rules.common import OnGradients, kept_side, moved, needs_keeping, norm, put
 from vlmunl.methods.rules.trained import Pair, trained_layers
-from vlmunl.models.loop import Update
+from vlmunl.models.update import Update
 
 LEARNED_FROM = 10
 """Steps whose median length is the first radius, where none is given."""

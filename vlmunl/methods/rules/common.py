@@ -11,7 +11,7 @@ from torch import Tensor
 
 from vlmunl.errors import StudyError
 from vlmunl.methods.lab import Lab
-from vlmunl.models.loop import Side, Update
+from vlmunl.models.update import Side, Update
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from vlmunl.methods.lab import Lab
 from vlmunl.methods.rules.common import OnGradients
 from vlmunl.methods.rules.trained import trained_layers
 from vlmunl.methods.scores import Scores, probed, share_of, top
-from vlmunl.models.loop import Update
+from vlmunl.models.update import Update
 
 Masks = Mapping[str, Tensor]
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from vlmunl.methods.lab import Lab
 from vlmunl.methods.rules.common import OnGradients, dot, kept_side, moved, needs_keeping, norm, put
-from vlmunl.models.loop import Gradients, Update
+from vlmunl.models.update import Gradients, Update
 
 DAMPING = 1e-2
 """Share of the mean preconditioner added to each: a weight that the optimiser never moved is not free to move far."""
