@@ -9,17 +9,8 @@ import dataclasses
 
 from vlmunl.manifests import adhoc
 from vlmunl.manifests.load import _SECTIONS
-from vlmunl.manifests.study import (
-    AttackerSection,
-    ClaimSection,
-    Exclusion,
-    MetaSection,
-    MethodSection,
-    Override,
-    Recipe,
-    StopSection,
-    TuningSection,
-)
+from vlmunl.manifests.sections_measuring import AttackerSection, ClaimSection, Exclusion, MetaSection
+from vlmunl.manifests.sections_training import MethodSection, Override, Recipe, StopSection, TuningSection
 from vlmunl.methods.language import Dual, Edit, Rule, Term, Where, Wrapper
 
 STUDY = """

@@ -15,7 +15,7 @@ from vlmunl.manifests.external import outside
 from vlmunl.manifests.known import known
 from vlmunl.manifests.load import SECTIONS, load_study
 from vlmunl.manifests.plan import plan
-from vlmunl.manifests.study import CheckpointsSection
+from vlmunl.manifests.sections import CheckpointsSection
 from vlmunl.methods import language, parts
 from vlmunl.methods.known import METHODS
 from vlmunl.methods.registry import Registry

@@ -73,7 +73,7 @@ def test_template_that_rewrites_earlier_turns_is_refused(vlm: Any) -> None:
 
 
 def test_what_a_template_is_given_is_in_the_keys_of_other_models_than_the_embedded_one(monkeypatch):
-    from vlmunl.manifests.study import ModelSection
+    from vlmunl.manifests.sections import ModelSection
     from vlmunl.models import template
     from vlmunl.stages.configs import Loading
 

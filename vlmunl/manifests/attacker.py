@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from vlmunl.manifests.cells import Cell, CellOutput
 from vlmunl.manifests.known import Known, RouteLike
 from vlmunl.manifests.schema import Problem, cut, join, read, unknown
-from vlmunl.manifests.study import AttackerSection, Study
+from vlmunl.manifests.sections_measuring import AttackerSection
+from vlmunl.manifests.study import Study
 from vlmunl.stage_types import External, Stage
 from vlmunl.stages import configs as c
 

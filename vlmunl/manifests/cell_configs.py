@@ -14,8 +14,10 @@ from vlmunl.manifests.checkpoints import imported
 from vlmunl.manifests.checks import attacks_of, select
 from vlmunl.manifests.known import Known, RouteLike
 from vlmunl.manifests.methods import imprint_optim
-from vlmunl.manifests.study import MethodPlan, MicroBatch, Study
+from vlmunl.manifests.sections_training import MethodPlan
+from vlmunl.manifests.study import Study
 from vlmunl.manifests.tuning import trials, tuning_routes
+from vlmunl.manifests.values import MicroBatch
 from vlmunl.methods.parts import families
 from vlmunl.stages import configs as c
 from vlmunl.stages import prompts

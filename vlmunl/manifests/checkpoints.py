@@ -16,7 +16,8 @@ from vlmunl.stages import configs as c
 
 if TYPE_CHECKING:
     from vlmunl.manifests.known import RouteLike
-    from vlmunl.manifests.study import MethodPlan, Study
+    from vlmunl.manifests.sections_training import MethodPlan
+    from vlmunl.manifests.study import Study
     from vlmunl.stage_types import External
 
 SECTION = "checkpoints"

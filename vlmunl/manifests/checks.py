@@ -14,8 +14,11 @@ from vlmunl.manifests.distributed import check_distributed
 from vlmunl.manifests.known import Known, RouteLike
 from vlmunl.manifests.probes import probe_cells
 from vlmunl.manifests.schema import Problem, cut, join, unknown
+from vlmunl.manifests.sections import BenchmarkSection
+from vlmunl.manifests.sections_measuring import GateSection, RoutesSection
+from vlmunl.manifests.sections_training import ImprintSection, MethodPlan
 from vlmunl.manifests.slurm import check_slurm
-from vlmunl.manifests.study import BenchmarkSection, GateSection, ImprintSection, MethodPlan, RoutesSection, Study
+from vlmunl.manifests.study import Study
 from vlmunl.manifests.tuning import check_sizes, check_tuning
 from vlmunl.methods.parts import families, probes_of
 from vlmunl.metrics.own.declared import OWN

@@ -12,7 +12,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from vlmunl.errors import StudyError
 from vlmunl.manifests.known import Known, RouteLike
 from vlmunl.manifests.schema import Problem, cut, found, join, read
-from vlmunl.manifests.study import ClaimSection, MethodPlan
+from vlmunl.manifests.sections_measuring import ClaimSection
+from vlmunl.manifests.sections_training import MethodPlan
 from vlmunl.metrics.claims import parse
 from vlmunl.metrics.figures import METHOD, OWN, ROUTE, TIER, Kind, figures
 from vlmunl.stages.configs import ROLES

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from vlmunl.manifests.schema import Problem, join
-from vlmunl.manifests.study import MethodPlan, Study
+from vlmunl.manifests.sections_training import MethodPlan
+from vlmunl.manifests.study import Study
 
 
 def check_distributed(study: Study) -> None:

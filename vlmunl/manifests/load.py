@@ -17,28 +17,27 @@ from vlmunl.manifests.known import Known, known
 from vlmunl.manifests.meta import read_meta
 from vlmunl.manifests.methods import read_methods
 from vlmunl.manifests.schema import Problem, found, hints, join, read, read_given, unknown
-from vlmunl.manifests.slurm import SlurmSection
-from vlmunl.manifests.study import (
+from vlmunl.manifests.sections import (
     BenchmarkSection,
     CheckpointsSection,
     DistributedSection,
+    Head,
+    ModelSection,
+    SyncSection,
+    TablesSection,
+)
+from vlmunl.manifests.sections_measuring import (
     EvalSection,
     EvidenceSection,
     GateSection,
-    Head,
-    ImprintSection,
-    MicroBatch,
-    ModelSection,
-    Override,
-    Recipe,
     RoutesSection,
     StatisticsSection,
-    Study,
-    SyncSection,
-    TablesSection,
-    UnlearnSection,
 )
+from vlmunl.manifests.sections_training import ImprintSection, Override, Recipe, UnlearnSection
+from vlmunl.manifests.slurm import SlurmSection
+from vlmunl.manifests.study import Study
 from vlmunl.manifests.tuning import read_tuning
+from vlmunl.manifests.values import MicroBatch
 
 LARGEST = 4 * 2**20
 _SECTIONS: dict[str, type] = {

@@ -1,7 +1,7 @@
 """What each key of a study file means, in a line: for the reference page, and for editors by its JSON Schema.
 
-Types, defaults and bounds stand in `vlmunl.manifests.study`; a test holds the names of the two against each other. They
-are not kept there, since a line of words between every two fields would hide the fields.
+Types, defaults and bounds stand in `vlmunl.manifests.sections*`; a test holds the names of the two against each other.
+They are not kept there, since a line of words between every two fields would hide the fields.
 """
 
 from __future__ import annotations

@@ -18,7 +18,8 @@ from dataclasses import dataclass, replace
 
 from vlmunl.manifests.cells import Cell, CellOutput
 from vlmunl.manifests.schema import Problem, join, read
-from vlmunl.manifests.study import MetaSection, Study
+from vlmunl.manifests.sections_measuring import MetaSection
+from vlmunl.manifests.study import Study
 from vlmunl.stage_types import External, Stage
 from vlmunl.stages import configs as c
 from vlmunl.stages.configs import ROLES

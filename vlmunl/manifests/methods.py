@@ -12,7 +12,8 @@ from typing import Any
 
 from vlmunl.manifests import adhoc
 from vlmunl.manifests.schema import Problem, convert, cut, found, hints, join, read_given, unknown
-from vlmunl.manifests.study import ImprintSection, MethodPlan, MethodSection, Name, StopSection
+from vlmunl.manifests.sections_training import ImprintSection, MethodPlan, MethodSection, StopSection
+from vlmunl.manifests.values import Name
 from vlmunl.methods.language import Recipe as MethodRecipe
 from vlmunl.methods.parts import draws_views, versions
 from vlmunl.methods.specs import Method

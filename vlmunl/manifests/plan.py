@@ -26,7 +26,8 @@ from vlmunl.manifests.external import Outside
 from vlmunl.manifests.known import Known, known
 from vlmunl.manifests.meta import Judged
 from vlmunl.manifests.probes import probe_cells, probes_for
-from vlmunl.manifests.study import MethodPlan, Study
+from vlmunl.manifests.sections_training import MethodPlan
+from vlmunl.manifests.study import Study
 from vlmunl.manifests.tuning import trials
 from vlmunl.manifests.variants import variants
 from vlmunl.methods.parts import needs_of
@@ -104,10 +105,7 @@ class _Planner:
         """What is rendered, and from what."""
         section = self.study.tables
         return c.TablesConfig(
-            figures=section.figures,
-            only=section.only,
-            variants=variants(self.study.methods),
-            together=self.together,
+            figures=section.figures, only=section.only, variants=variants(self.study.methods), together=self.together
         )
 
     def of_seed(self, seed: int) -> list[Cell]:

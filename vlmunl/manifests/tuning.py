@@ -17,7 +17,8 @@ from typing import Any
 
 from vlmunl.manifests.known import Known, RouteLike
 from vlmunl.manifests.schema import Problem, convert, cut, found, hints, join, read_given, unknown
-from vlmunl.manifests.study import MethodPlan, MethodSection, Study, TuningSection
+from vlmunl.manifests.sections_training import MethodPlan, MethodSection, TuningSection
+from vlmunl.manifests.study import Study
 from vlmunl.rng import Streams
 
 Grid = Mapping[str, tuple[int | float, ...]]

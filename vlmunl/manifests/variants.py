@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 
-from vlmunl.manifests.study import MethodPlan
+from vlmunl.manifests.sections_training import MethodPlan
 from vlmunl.stages.configs import Variant
 
 _APART = ("name", "label", "start", "checkpoint", "group", "method", "version", "recipe", "parts")

@@ -16,7 +16,7 @@ from vlmunl.reference.tables import METHOD, RECIPE, Key, Table, tables
 
 HEAD = """# Study files
 
-Every table and key of a study, from the code that reads it (`vlmunl/manifests/study.py`); written by `python -m
+Every table and key of a study, from the code that reads it (`vlmunl/manifests/sections*.py`); written by `python -m
 vlmunl.reference`, not by hand. A study needs `[study]` with `name` and `seeds`, `[model]` with `id`, and at least one
 `[methods.NAME]`; all else has a default. A key that is not listed here is an error that names the nearest valid one.
 Any key can be set for one call: `vlmunl run STUDY --set imprint.steps=60`.

@@ -11,11 +11,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from vlmunl.manifests import adhoc, study
+from vlmunl.manifests import adhoc, sections_measuring, sections_training
 from vlmunl.manifests.load import SECTIONS
 from vlmunl.manifests.meanings import MEANINGS
 from vlmunl.manifests.schema import hints
 from vlmunl.manifests.slurm import SlurmSection, StageSlurm
+from vlmunl.manifests.study import Study
 from vlmunl.methods import language
 
 MISSING: Any = dataclasses.MISSING
@@ -44,21 +45,21 @@ class Table:
 
 def tables() -> Iterator[Table]:
     """All tables, in the order of the sections."""
-    own = hints(study.Study)
+    own = hints(Study)
     for name in SECTIONS:
         if name == "imprint":
             yield _imprint()
-            yield _table("imprint.override", study.Override)
+            yield _table("imprint.override", sections_training.Override)
         elif name == "methods":
             yield from _methods()
         elif name == "claims":
-            yield _table("claims.NAME", study.ClaimSection)
+            yield _table("claims.NAME", sections_measuring.ClaimSection)
         elif name == "slurm":
             yield from _slurm()
         else:
             yield _table(name, plain(own[name]))
             if name == "evidence":
-                yield _table("evidence.exclude[]", study.Exclusion)
+                yield _table("evidence.exclude[]", sections_measuring.Exclusion)
 
 
 def _slurm() -> Iterator[Table]:
@@ -71,15 +72,15 @@ def _slurm() -> Iterator[Table]:
 
 
 def _imprint() -> Table:
-    made = _table("imprint", study.Recipe)
-    rest = _table("imprint", study.ImprintSection).keys
+    made = _table("imprint", sections_training.Recipe)
+    rest = _table("imprint", sections_training.ImprintSection).keys
     keys = [*made.keys, *(dataclasses.replace(k, default=()) if k.name == "override" else k for k in rest[1:])]
     return dataclasses.replace(made, keys=tuple(sorted(keys, key=lambda k: k.name == "override")))
 
 
 def _methods() -> Iterator[Table]:
-    yield _table(METHOD, study.MethodSection)
-    yield _table("methods.NAME.stop", study.StopSection)
+    yield _table(METHOD, sections_training.MethodSection)
+    yield _table("methods.NAME.stop", sections_training.StopSection)
     kinds: dict[str, Any] = {**hints(language.Recipe), "add": hints(language.Recipe)["terms"]}
     kinds |= {"add_rules": kinds["rules"], "settings": Mapping[str, float]}
     about = (
