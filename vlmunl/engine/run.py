@@ -172,7 +172,9 @@ class _Run:
             self._hear(pool)
             self.reporter.tick()
         if pool.busy or self.outcome.stopped or any(self._missing(self.board[n]) for n in self.names - self.tried):
-            left = {name: step for name in dict.fromkeys(busy) if (step := self._left_at(name))}
+            # a signal to all processes may have ended a cell before this one heard of it
+            cells = dict.fromkeys([*busy, *self.outcome.stopped])
+            left = {name: step for name in cells if (step := self._left_at(name))}
             told = ", ".join(f"{name} goes on from {step}" for name, step in left.items())
             further = bool(self.outcome.ran) or any(self.before[name] != step for name, step in left.items())
             raise watch.error(told or "what is finished is kept", further=further)
