@@ -33,13 +33,13 @@ paper: $(READY)
 	@$(BIN)/vlmunl tables quick --pdf
 
 test: $(READY)
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 fast: $(READY)
 	$(BIN)/python -m pytest -m "not model and not slow"
 
 slow: $(READY)
-	$(BIN)/python -m pytest -m slow -n auto --dist loadfile
+	$(BIN)/python -m pytest -m slow -n auto --dist loadfile --no-loadscope-reorder
 
 soak: $(READY)
 	VLMUNL_SOAK=20 $(BIN)/python -m pytest -n 0 --durations=10 tests/faults

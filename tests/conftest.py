@@ -24,8 +24,13 @@ for _name in [name for name in os.environ if name.startswith(FAMILIES) or name i
         del os.environ[_name]
 
 
+LONGEST = ("docs/test_command_lines", "slurm/test_jobs", "slurm/test_requeue", "studies/test_shipped", "slurm/")
+"""Files of minutes: begun first, so that no worker is left alone with one at the end."""
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Tests of minutes are run when they are asked for: by `make slow`, or by any other `-m` that names them."""
+    items.sort(key=lambda item: next((i for i, name in enumerate(LONGEST) if name in item.nodeid), len(LONGEST)))
     if "slow" in str(config.option.markexpr):
         return
     for item in items:

@@ -7,15 +7,14 @@ A new line on a page that fits no row of `HOW` fails. `QUICK` rows are carried o
 from __future__ import annotations
 
 import re
-import shlex
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
-from tests.docs.command_lines import ROOT, Line, commands, lines, pages, parse, spans
+from tests.docs.command_lines import ROOT, Do, Line, commands, lines, pages, parse, spans
 from vlmunl.manifests import shipped
 
 QUICK, STUDY, SHOWN = "quick", "study", "shown"
@@ -236,31 +235,6 @@ def test_the_parser_here_refuses_what_the_command_line_would(tmp_path: Path) -> 
 
 # ---------------------------------------------------------------------------------- carrying them out
 
-Do = Callable[[str, int], str]
-
-
-@pytest.fixture
-def do(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Do:
-    """Carry out a line in this process; returns what it printed."""
-    from vlmunl.__main__ import main
-
-    for name in ("VLMUNL_WORKSPACE", "VLMUNL_STORE"):
-        monkeypatch.delenv(name, raising=False)
-
-    def call(line: str, code: int) -> str:
-        said = ""
-        for words in commands(line):
-            with pytest.raises(SystemExit) as left:
-                main(words[1:])
-            out, err = capsys.readouterr()
-            said += out
-            assert int(left.value.code or 0) == code, (
-                f"{shlex.join(words)}: {left.value.code}\n{out[-2000:]}{err[-2000:]}"
-            )
-        return said
-
-    return call
-
 
 def _workspace(folder: Path) -> Path:
     (folder / "manifests").mkdir(parents=True)
@@ -331,17 +305,6 @@ def _as_on_the_page(said: str) -> None:
         assert mine is not None
         assert its is not None
         assert mine[1] == its[1], row
-
-
-@pytest.mark.model
-@pytest.mark.slow
-def test_the_first_study_passes_its_gate(do: Do, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    told = [line.text for line in lines(ROOT / "docs" / "index.md")]
-    assert told == ["vlmunl init my-audit", "vlmunl --workspace my-audit run first"]
-    said = [do(line, 0) for line in told][-1]
-    assert "seed 0: gate passed" in said
-    assert re.search(r"^npo +.*recovers$", said, re.MULTILINE)
 
 
 def test_pages_are_all_there(tmp_path: Path) -> None:

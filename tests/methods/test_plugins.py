@@ -75,6 +75,7 @@ def installed(folder: Path, name: str, project: str, modules: dict[str, str]) ->
 def call(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
     """Python with the packages of `folder` beside those that are there."""
     env = os.environ | {"PYTHONPATH": f"{folder}{os.pathsep}{REPO}", "OMP_NUM_THREADS": "1"}
+    env["PYTHONDONTWRITEBYTECODE"] = "1"  # a package that is written twice within a second would be the first one still
     return subprocess.run([sys.executable, *args], cwd=folder, env=env, capture_output=True, text=True, timeout=300)
 
 
