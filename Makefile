@@ -1,8 +1,7 @@
 # make demo   the built-in study, from nothing to its tables
 # make test   everything that a machine without GPU and network can check
 # make slow   the tests that take minutes: every model family, training, several processes, shipped studies
-# make soak   the fault tests at twenty times their length: kills, full disks, damage, clocks, hosts (half an hour);
-#             and every method stopped and resumed
+# make soak   the fault tests at twenty times their length: kills, full disks, damage, clocks, hosts (half an hour)
 # make docs   the documentation as a site, in build/site
 # make reference  the generated pages of docs/ anew, from the code
 # make paper  paper and supplement as PDF, from the studies that have been run (quick is run first where it is missing)
@@ -44,7 +43,6 @@ slow: $(READY)
 
 soak: $(READY)
 	VLMUNL_SOAK=20 $(BIN)/python -m pytest -n 0 --durations=10 tests/faults
-	VLMUNL_SOAK=20 $(BIN)/python -m pytest -m slow -n auto tests/stages/test_stopped.py
 
 check: $(READY)
 	$(BIN)/ruff check .

@@ -131,6 +131,8 @@ headroom = 0.0
 min_identities = 2
 [methods.ga]
 steps = 2
+[methods.finetune]
+steps = 2
 [routes]
 exclude = [EXCLUDED]
 [statistics]

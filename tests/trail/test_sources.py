@@ -32,15 +32,24 @@ def sources(origin):
 
 
 @pytest.fixture(scope="module")
-def compute(finished, origin, tmp_path_factory):
-    """(manifest, tables) -> figures by path, computed by the real statistics."""
+def computing(finished, tmp_path_factory):
+    """`computing(results, manifest, tables)`: what these statistics make of a run manifest and rows."""
     path = tmp_path_factory.mktemp("manifest") / "m.json"
     config = next(cell.config for cell in finished.plan.cells if cell.name == "aggregate")
 
-    def run(manifest, tables):
+    def run(statistics, manifest, tables):
         path.write_text(json.dumps(manifest))
-        document = results(config, read_evidence(path), [CATALOGUE[r] for r in config.routes], tables)
-        found = Document.of(document).leaves()
+        return statistics(config, read_evidence(path), [CATALOGUE[r] for r in config.routes], tables)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def compute(computing):
+    """(manifest, tables) -> figures by path, computed by the real statistics."""
+
+    def run(manifest, tables):
+        found = Document.of(computing(results, manifest, tables)).leaves()
         return {p: v for p, v in found if p and p[0] not in _NOT_FIGURES}
 
     return run
@@ -150,15 +159,11 @@ def test_a_pending_row_names_what_is_in_its_way(sources):
 
 
 @pytest.fixture(scope="module")
-def compute_by_seed(finished, origin, tmp_path_factory):
+def compute_by_seed(computing):
     """(manifest, tables) -> figures of every seed by path, as the supplement computes them."""
-    path = tmp_path_factory.mktemp("manifest") / "m.json"
-    config = next(cell.config for cell in finished.plan.cells if cell.name == "aggregate")
 
     def run(manifest, tables):
-        path.write_text(json.dumps(manifest))
-        found = supplement(config, read_evidence(path), [CATALOGUE[r] for r in config.routes], tables)
-        leaves = Document({"by_seed": found["seeds"]}).leaves()
+        leaves = Document({"by_seed": computing(supplement, manifest, tables)["seeds"]}).leaves()
         return {path: value for path, value in leaves if path[3:4] != ("wcr_held_out",)}  # not in the table
 
     return run
@@ -177,10 +182,14 @@ def test_the_figures_of_every_seed_are_those_of_the_table(compute_by_seed, origi
 def test_other_answers_move_only_figures_of_every_seed_that_name_the_cell(compute_by_seed, origin, tables, sources):
     known = set(origin.document.leaves(("by_seed",)))
     before = {path: value for path, value in compute_by_seed(origin.manifest, tables).items() if (path, value) in known}
+    felt = set()
     for cell, rows in tables.items():
         after = compute_by_seed(origin.manifest, tables | {cell: shaken(rows, cell, 0.3)})
-        for path in (path for path in before if path in after and after[path] != before[path]):
+        for path in (path for path in before if path not in after or after[path] != before[path]):
             assert sources.of(path).get(cell) in ("rows", "verdict"), (cell, path)
+            felt.add(cell)
+    scored = {f"eval/{row}/seed{seed}" for row, seed in (("gold", 0), ("imprint", 1), ("ga", 0), ("ga", 1), ("npo", 0))}
+    assert felt >= {"gate/seed0", "gate/seed1", "eval/base", *scored}
 
 
 def test_a_seed_without_evidence_names_what_is_in_its_way(sources):

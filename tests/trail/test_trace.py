@@ -207,3 +207,22 @@ def test_no_model_library_is_loaded(root):
     )
     assert done.returncode == 0, done.stderr
     assert "no difference" in done.stdout
+
+
+def test_a_figure_of_one_seed_names_the_table_it_stands_in(cli, root):
+    document = traced(cli, root, "seeds/npo/0/wcr")
+    assert document["path"] == ["by_seed", "npo", "0", "wcr", "cross_fit", "estimate"]
+    low, high = document["interval"]
+    assert low < document["value"] < high
+    assert document["evidence"]["seeds.csv"]["kind"] == "blob"
+    assert "eval/npo/seed0" in {record["cell"] for record in document["records"]}
+
+
+def test_a_damaged_table_of_every_seed_is_said_and_the_rest_goes_on(cli, copy):
+    held = traced(cli, copy, "seeds/npo/0/wcr")["evidence"]["seeds.csv"]["files"][0]["path"]
+    Path(held).chmod(0o644)
+    Path(held).write_bytes(Path(held).read_bytes()[:-9] + b"123456789")
+    code, _, err = cli(copy, "trace", "small", "seeds/npo/0/wcr")
+    assert code == 1
+    assert err.splitlines()[0] == "error: the table of every seed of small is not in the store, or damaged there"
+    assert traced(cli, copy, "npo.wcr")["name"] == "npo.wcr.cross_fit.estimate"

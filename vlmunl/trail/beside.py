@@ -17,9 +17,9 @@ _TEXTS = ("worst_route", "verdict")
 
 
 def tables_record(store: Store, results: Ref) -> Record | None:
-    """The record of `tables` that read these results; of several the first by name."""
-    made = (record for record in store.history("tables") if record.outcome == "ok")
-    return next((record for record in made if record.inputs.get("results") == results), None)
+    """The record of `tables` that read these results; of several the first by name that has the table of every seed."""
+    made = [r for r in store.history("tables") if r.outcome == "ok" and r.inputs.get("results") == results]
+    return next((r for r in made if seeds_file(store, r)), made[0] if made else None)
 
 
 def beside(store: Store, made: Record | None, rows: Mapping[str, Mapping[str, Any]]) -> dict[str, Json]:
